@@ -1,0 +1,36 @@
+"""``classify evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def evaluate(
+    data: Annotated[list[Path], typer.Option(help="Labelled file or folder; may be given again.")],
+    model: Annotated[Optional[Path], typer.Option(help="Model directory; by default the shipped model.")] = None,
+    pool: Annotated[Optional[list[Path]], typer.Option(help="Articles that labels without text were drawn from.")] = None,
+    train_data: Annotated[
+        Optional[list[Path]], typer.Option(help="What the model was trained on, for the TF-IDF baseline; by default --data.")
+    ] = None,
+    output: Annotated[Optional[Path], typer.Option(help="Folder for evaluation.json, evaluation.md and pictures.")] = None,
+    card: Annotated[Optional[Path], typer.Option(help="Also write the model card here (and as README.md of the model).")] = None,
+) -> None:
+    """Score a model beside two baselines, with bootstrap intervals, on sentences it was not trained on."""
+    from classify.cli._extras import need_training, quiet_libraries
+
+    need_training("evaluating")
+    quiet_libraries()
+    from training import evaluate as evaluation
+
+    result = evaluation.evaluate(model, data, pool or [], train_data or data)
+    typer.echo(evaluation.markdown(result))
+    if output is not None:
+        evaluation.write(result, output)
+    if card is not None:
+        from classify.modeldir import ModelDirectory
+        from training.card import write_card
+
+        write_card(result, ModelDirectory.open(model), card)

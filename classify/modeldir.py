@@ -1,0 +1,154 @@
+"""The model directory: what it must hold, and clear words when it does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classify.decisions import Decisions
+from classify.errors import ModelDirectoryError
+from classify.labels import LabelScheme
+from classify.resources import resource
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+ONNX_FILES = ("onnx/model.onnx", "onnx/model_quantized.onnx")
+WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
+
+
+@dataclass(frozen=True)
+class ModelDirectory:
+    """An opened Hugging Face-style sequence-classification directory.
+
+    Attributes:
+        path: where it lies.
+        config: ``config.json``.
+        scheme: from ``labels.yaml``, else one group made of ``id2label``.
+        decisions: from ``decisions.json``, else the defaults.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    scheme: LabelScheme
+    decisions: Decisions
+
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> ModelDirectory:
+        """Open and check ``path``; None means the model that came with the package.
+
+        Raises:
+            ModelDirectoryError: when something needed is missing or does not fit together.
+        """
+        shipped = path is None
+        root = resource("model") if path is None else Path(path)
+        if not root.is_dir():
+            if shipped:
+                raise ModelDirectoryError("this installation carries no model: give one with --model DIR")
+            what = "is a file" if root.exists() else "does not exist"
+            raise ModelDirectoryError(f"the model directory {root} {what}: give a directory that holds config.json")
+        config = _json(root / "config.json")
+        scheme = _scheme(root, config)
+        return cls(root, config, scheme, Decisions.load(root / "decisions.json", scheme))
+
+    @property
+    def onnx(self) -> Path | None:
+        """The exported graph to run, if there is one."""
+        return next((self.path / name for name in ONNX_FILES if (self.path / name).is_file()), None)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are safetensors weights that torch could run."""
+        return any((self.path / name).is_file() for name in WEIGHT_FILES)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens the model can read at once, special tokens included."""
+        positions = int(self.config.get("max_position_embeddings", 512))
+        # RoBERTa's positions start after the padding index.
+        if self.config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
+            positions -= int(self.config.get("pad_token_id", 1)) + 1
+        return positions
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, from ``tokenizer.json`` or a WordPiece ``vocab.txt``; truncates to :attr:`max_length`.
+
+        Raises:
+            ModelDirectoryError: when neither is there or it cannot be read.
+        """
+        from tokenizers import Tokenizer
+
+        fast, vocabulary = self.path / "tokenizer.json", self.path / "vocab.txt"
+        try:
+            if fast.is_file():
+                tokenizer = Tokenizer.from_file(str(fast))
+            elif vocabulary.is_file():
+                tokenizer = _wordpiece(vocabulary, self.path / "tokenizer_config.json")
+            else:
+                raise ModelDirectoryError(f"{self.path} has neither tokenizer.json nor vocab.txt: save the tokenizer there")
+        except ModelDirectoryError:
+            raise
+        except Exception as error:  # the library raises bare Exception for a damaged file
+            raise ModelDirectoryError(f"the tokenizer in {self.path} cannot be read: {error}") from None
+        if tokenizer.get_vocab_size() > int(self.config.get("vocab_size", 1 << 30)):
+            raise ModelDirectoryError(
+                f"the tokenizer in {self.path} has {tokenizer.get_vocab_size()} pieces but the model only "
+                f"{self.config['vocab_size']}: they do not belong together"
+            )
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.max_length)
+        return tokenizer
+
+
+def _wordpiece(vocabulary: Path, settings_path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.processors import BertProcessing
+
+    settings = json.loads(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
+    tokenizer = Tokenizer(WordPiece.from_file(str(vocabulary), unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(
+        lowercase=bool(settings.get("do_lower_case", True)), strip_accents=settings.get("strip_accents")
+    )
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    sep, cls = tokenizer.token_to_id("[SEP]"), tokenizer.token_to_id("[CLS]")
+    if sep is None or cls is None:
+        raise ModelDirectoryError(f"{vocabulary} lacks [CLS] or [SEP]: it is no BERT vocabulary")
+    tokenizer.post_processor = BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    return tokenizer
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelDirectoryError(f"{path.parent} has no {path.name}: it is not a model directory") from None
+    except (OSError, ValueError) as error:
+        raise ModelDirectoryError(f"{path} cannot be read: {error}") from None
+    if not isinstance(loaded, dict):
+        raise ModelDirectoryError(f"{path} does not hold a JSON object: it is damaged")
+    return loaded
+
+
+def _scheme(root: Path, config: dict[str, Any]) -> LabelScheme:
+    id2label = config.get("id2label")
+    if not isinstance(id2label, dict) or not id2label:
+        raise ModelDirectoryError(f"{root / 'config.json'} names no labels (id2label): it is not a classification model")
+    try:
+        names = [str(id2label[key]) for key in sorted(id2label, key=int)]
+    except ValueError:
+        raise ModelDirectoryError(f"the id2label keys in {root / 'config.json'} must be numbers") from None
+    if (root / "labels.yaml").is_file():
+        scheme = LabelScheme.load(root / "labels.yaml")
+        if scheme.ids != names:
+            raise ModelDirectoryError(
+                f"{root}: labels.yaml lists {', '.join(scheme.ids)} but config.json's outputs are {', '.join(names)}"
+            )
+        return scheme
+    # A directory somebody else trained: only an explicit multi-label problem has independent labels.
+    exclusive = config.get("problem_type") != "multi_label_classification" and len(names) > 1
+    return LabelScheme.from_ids(names, exclusive=exclusive)

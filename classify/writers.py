@@ -1,0 +1,206 @@
+"""Writing rows: a table for people, JSON Lines and CSV for machines; files appear whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from classify.errors import ClassifyError
+from classify.labels import LabelScheme
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of output.
+
+    Attributes:
+        document: the document's name as the user gave it.
+        index: position among the rows of this document.
+        start, end: character offsets into the decoded document; ``document[start:end] == text``.
+        text: the sentence.
+        labels: for every group the labels given.
+        scores: score by label.
+        furniture: page furniture, shown only on request and never classified.
+    """
+
+    document: str
+    index: int
+    start: int
+    end: int
+    text: str
+    labels: dict[str, list[str]]
+    scores: dict[str, float]
+    furniture: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row in the order and shape of the JSON Lines format."""
+        row: dict[str, Any] = {
+            "document": self.document,
+            "index": self.index,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "labels": self.labels,
+            "scores": self.scores,
+        }
+        return {**row, "furniture": True} if self.furniture else row
+
+
+class Writer(Protocol):
+    """Takes rows one by one; ``close`` writes what is left."""
+
+    def write(self, row: Row) -> None: ...  # noqa: D102
+
+    def close(self) -> None: ...  # noqa: D102
+
+
+class JsonlWriter:
+    """One JSON object a line."""
+
+    def __init__(self, stream: TextIO, scheme: LabelScheme) -> None:
+        self._stream = stream
+
+    def write(self, row: Row) -> None:
+        """Write one line."""
+        self._stream.write(json.dumps(row.as_dict(), ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class CsvWriter:
+    """A header and one record a row: a column per group (labels joined by ``;``) and one per label's score."""
+
+    def __init__(self, stream: TextIO, scheme: LabelScheme) -> None:
+        self._scheme = scheme
+        self._csv = csv.writer(stream, lineterminator="\n")
+        groups = [group.id for group in scheme.groups]
+        self._csv.writerow(["document", "index", "start", "end", "text", *groups, *scheme.ids, "furniture"])
+
+    def write(self, row: Row) -> None:
+        """Write one record."""
+        groups = [";".join(row.labels.get(group.id, [])) for group in self._scheme.groups]
+        scores = [row.scores.get(label, "") for label in self._scheme.ids]
+        fixed = [_inert(row.document), row.index, row.start, row.end, _inert(row.text)]
+        self._csv.writerow([*fixed, *groups, *scores, "true" if row.furniture else "false"])
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _inert(text: str) -> str:
+    """Text a spreadsheet will not take for a formula when it opens the file."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and len(text) > 1 else text
+
+
+class TableWriter:
+    """A table per document, drawn when the document is complete."""
+
+    def __init__(self, stream: TextIO, scheme: LabelScheme) -> None:
+        self._stream, self._scheme = stream, scheme
+        self._rows: list[Row] = []
+
+    def write(self, row: Row) -> None:
+        """Keep the row until its document ends."""
+        if (self._rows and self._rows[0].document != row.document) or len(self._rows) >= 1000:
+            self._draw()
+        self._rows.append(row)
+
+    def close(self) -> None:
+        """Draw the last table."""
+        self._draw()
+
+    def _draw(self) -> None:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self._rows:
+            return
+        on_terminal = self._stream.isatty()
+        console = Console(file=self._stream, width=None if on_terminal else 120, highlight=False, soft_wrap=False)
+        table = Table(
+            title=Text(self._rows[0].document), title_justify="left", box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False
+        )
+        table.add_column("sentence", ratio=3, overflow="fold")
+        for group in self._scheme.groups:
+            table.add_column(Text(group.names.get("en", group.id).lower()), ratio=1, overflow="fold")
+        for row in self._rows:
+            cells = []
+            for group in self._scheme.groups:
+                given = row.labels.get(group.id, [])
+                cells.append(Text("\n".join(f"{label} {row.scores[label]:.2f}" for label in given) or "-"))
+            table.add_row(Text(row.text), *cells, style="dim" if row.furniture else None)
+        console.print(table)
+        self._rows.clear()
+
+
+FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
+    "table": TableWriter,
+    "jsonl": JsonlWriter,
+    "csv": CsvWriter,
+}
+
+
+@contextmanager
+def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """Open ``path`` for writing so that it changes only when all went well: a temporary file beside it, then a rename.
+
+    Raises:
+        ClassifyError: when it cannot be written (no such folder, no permission, disk full); the earlier file is untouched.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise ClassifyError(f"cannot write {path}: {error.strerror or error}") from None
+    try:
+        with open(handle, "w", encoding=encoding, newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes private files; give the result the permissions any other new file would have.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
+        os.replace(name, path)
+    except OSError as error:
+        raise ClassifyError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def output(path: Path | None) -> Iterator[TextIO]:
+    """The stream rows go to: a file replaced as a whole, or standard output as UTF-8."""
+    if path is not None:
+        with replacing(path) as stream:
+            yield stream
+        return
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ClassifyError(f"cannot write to standard output: {error.strerror or error}") from None
+
+
+def write_all(rows: Iterable[Row], writer: Writer) -> int:
+    """Write every row and close; returns how many there were."""
+    count = 0
+    for row in rows:
+        writer.write(row)
+        count += 1
+    writer.close()
+    return count

@@ -1,0 +1,108 @@
+"""The model card, generated from what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from classify.labels import LabelScheme
+from classify.modeldir import ModelDirectory
+from classify.writers import replacing
+from training.evaluate import markdown
+
+PROSE = Path(__file__).with_name("card.md")
+
+
+def card(result: dict[str, Any], directory: ModelDirectory) -> str:
+    """The card as Markdown with a YAML header.
+
+    Args:
+        result: what :func:`training.evaluate.evaluate` returned.
+        directory: the model it was run on.
+    """
+    template = PROSE.read_text(encoding="utf-8")
+    record = result["training"]
+    pretraining = directory.path / "pretrain.json"
+    base = json.loads(pretraining.read_text(encoding="utf-8")) if pretraining.exists() else None
+    values = {
+        "header": _header(result, directory.scheme),
+        "labels": _labels(directory.scheme, directory),
+        "evaluation": markdown(result).replace("### ", "#### "),
+        "training": _training(record),
+        "pretraining": _pretraining(base),
+        "parameters": _parameters(directory.config),
+    }
+    for name, value in values.items():
+        template = template.replace("{{" + name + "}}", value)
+    return template
+
+
+def _parameters(config: dict[str, Any]) -> str:
+    hidden, layers, inner = (int(config.get(key, 0)) for key in ("hidden_size", "num_hidden_layers", "intermediate_size"))
+    pieces, positions = (int(config.get(key, 0)) for key in ("vocab_size", "max_position_embeddings"))
+    total = (pieces + positions) * hidden + layers * (4 * hidden * hidden + 2 * hidden * inner)
+    return f"{layers} layers of {hidden}, {pieces:,} word pieces, {total / 1e6:.0f} million parameters"
+
+
+def _header(result: dict[str, Any], scheme: LabelScheme) -> str:
+    lines = ["---", "language: id", "license: apache-2.0", "library_name: transformers", "pipeline_tag: text-classification",
+             "tags: [news, multi-label, stance, topic, onnx]", "model-index:", "- name: indonews-classify", "  results:"]  # fmt: skip
+    for part in result["parts"]:
+        lines += ["  - task: {type: text-classification, name: multi-label sentence classification}",
+                  f"    dataset: {{type: json, name: '{part['name']}'}}", "    metrics:"]  # fmt: skip
+        for group in scheme.groups:
+            value = part["systems"]["model"]["groups"][group.id]["macro_f1"][0]
+            lines.append(f"    - {{type: f1, name: '{group.id} macro-F1', value: {value:.4f}}}")
+    return "\n".join([*lines, "---"])
+
+
+def _labels(scheme: LabelScheme, directory: ModelDirectory) -> str:
+    lines = ["| group | label | Indonesian | means | threshold |", "|---|---|---|---|--:|"]
+    for group in scheme.groups:
+        for label in group.labels:
+            threshold = "-" if group.exclusive else f"{directory.decisions.threshold(label.id):.2f}"
+            definition = label.definition.get("en", "")
+            lines.append(f"| {group.id} | `{label.id}` | {label.names.get('id', '')} | {definition} | {threshold} |")
+    return "\n".join(lines)
+
+
+def _training(record: dict[str, Any]) -> str:
+    if not record:
+        return "No record of the training run travels with this model."
+    settings = record["settings"]
+    sentences = ", ".join(f"{count} {side}" for side, count in record["sentences"].items() if count)
+    shown = ("epochs", "batch_size", "learning_rate", "weighting", "context", "folds", "compact", "seed")
+    lines = [
+        f"Sentences: {sentences}. Base: `{record['base']['name']}`"
+        + (f" (SHA-256 `{record['base']['sha256'][:16]}...`)." if "sha256" in record["base"] else "."),
+        "Settings: " + ", ".join(f"{key} {settings[key]}" for key in shown) + ".",
+        "Versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()) + ".",
+    ]
+    folds = record["figures"].get("fold_macro_f1")
+    if folds:
+        lines.append(f"Macro-F1 in the folds, at a threshold of 0.5: {', '.join(f'{value:.3f}' for value in folds)}.")
+    return "\n\n".join(lines)
+
+
+def _pretraining(base: dict[str, Any] | None) -> str:
+    if base is None:
+        return "No record of the pre-training run travels with this model."
+    before, after = base["figures"]["before"], base["figures"]["after"]
+    machine = base["machine"]
+    return (
+        f"{base['tokens'] / 1e6:.1f} million tokens in {base['seconds'] / 60:.0f} minutes on {machine['threads']} "
+        f"{machine['device'].upper()} threads ({machine['precision']}). Held-out masked-word loss "
+        f"{before['validation_mlm']:.2f} before and {after['validation_mlm']:.2f} after; accuracy "
+        f"{before['validation_accuracy']:.1%} and {after['validation_accuracy']:.1%}; "
+        f"500 unseen sentences that find their English translation among 500: {before.get('retrieval', 0):.1%} before training, "
+        f"{after.get('retrieval', 0):.1%} after."
+    )
+
+
+def write_card(result: dict[str, Any], directory: ModelDirectory, path: Path) -> None:
+    """Write the card to ``path`` and as ``README.md`` into the model directory."""
+    text = card(result, directory)
+    for target in (path, directory.path / "README.md"):
+        with replacing(target) as stream:
+            stream.write(text)

@@ -1,0 +1,169 @@
+"""Reading unlabelled and parallel text for pre-training, and cutting it into token sequences."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.errors import DataError
+
+_WORD = re.compile(r"\w+")
+_SPACE = re.compile(r"\s+")
+
+
+class SupportsEncodeBatch(Protocol):
+    """What this module needs of a `tokenizers.Tokenizer`."""
+
+    def encode_batch(self, input: list[str], *, add_special_tokens: bool = ...) -> list[Any]: ...  # noqa: D102
+
+
+def read_texts(path: Path) -> Iterator[str]:
+    """Yield one text after the other from ``.txt`` / ``.txt.xz`` (a paragraph a line) or ``.jsonl`` (title and text).
+
+    Raises:
+        DataError: when the file is missing or a JSON line does not hold a ``text``.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no text file at {path}: point the setting at an existing .txt, .txt.xz or .jsonl file")
+    if path.suffix == ".jsonl":
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    yield f"{row.get('title') or ''}\n{row['text']}".strip()
+                except (ValueError, KeyError, AttributeError):
+                    raise DataError(f'{path}:{number}: expected one JSON object with a "text" a line') from None
+        return
+    if path.suffix == ".xz":
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            yield from lines
+    else:
+        with path.open(encoding="utf-8") as lines:
+            yield from lines
+
+
+def clean_paragraphs(text: str) -> Iterator[str]:
+    """The paragraphs of ``text`` that are worth learning from: not broken encodings, not mere fragments."""
+    for line in text.split("\n"):
+        paragraph = _SPACE.sub(" ", line.replace("ï¿½", " ").replace("�", " ")).strip()
+        if len(_WORD.findall(paragraph)) >= 4:
+            yield paragraph
+
+
+def shingles(text: str, words: int = 8) -> set[int]:
+    """Hashes of every run of ``words`` words in ``text``: the measure of shared wording used throughout."""
+    tokens = _WORD.findall(text.lower())
+    return {hash(tuple(tokens[i : i + words])) for i in range(len(tokens) - words + 1)}
+
+
+class HeldOut:
+    """Texts that must never be trained on; recognises any paragraph sharing eight words in a row with one of them."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._known: set[int] = set()
+        for path in paths:
+            for text in read_texts(path):
+                self._known |= shingles(text)
+
+    def __contains__(self, paragraph: str) -> bool:
+        return bool(self._known) and not self._known.isdisjoint(shingles(paragraph))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Token sequences of differing length in one flat array.
+
+    Attributes:
+        tokens: all token ids after one another, shape ``(total,)``.
+        starts: where each sequence begins, shape ``(count + 1,)``; the last entry is ``total``.
+    """
+
+    tokens: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.uint16]:
+        return self.tokens[self.starts[index] : self.starts[index + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of every sequence in tokens, shape ``(count,)``."""
+        return np.diff(self.starts)
+
+    def save(self, path: Path) -> None:
+        """Write both arrays to ``path`` (``.npz``)."""
+        np.savez(path, tokens=self.tokens, starts=self.starts)
+
+    @classmethod
+    def load(cls, path: Path) -> Sequences:
+        """Read what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["tokens"], arrays["starts"])
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], tokenizer: SupportsEncodeBatch, max_length: int) -> Sequences:
+        """Encode paragraphs without special tokens; longer ones are cut, and no sequence crosses from one to the next."""
+        pieces: list[NDArray[np.uint16]] = []
+        batch: list[str] = []
+
+        def flush() -> None:
+            for encoding in tokenizer.encode_batch(batch, add_special_tokens=False):
+                ids = np.asarray(encoding.ids, dtype=np.uint16)
+                # Equal parts, so that no cut leaves a stump of three tokens.
+                parts = max(1, -(-len(ids) // max_length))
+                pieces.extend(part for part in np.array_split(ids, parts) if len(part))
+            batch.clear()
+
+        for text in texts:
+            batch.append(text)
+            if len(batch) == 4096:
+                flush()
+        flush()
+        lengths = np.asarray([len(piece) for piece in pieces], dtype=np.int64)
+        starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+        return cls(np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint16), starts)
+
+
+def batches_of_similar_length(
+    lengths: NDArray[np.int64], tokens_per_batch: int, seed: int, pool: int = 20_000
+) -> list[NDArray[np.int64]]:
+    """One pass over all sequences in random order, as batches of index arrays with little padding.
+
+    Sequences are shuffled, sorted by length within pools of ``pool`` and cut where the padded batch would exceed
+    ``tokens_per_batch``. The same arguments give the same batches, which is what makes resuming exact.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(lengths))
+    batches: list[NDArray[np.int64]] = []
+    for begin in range(0, len(order), pool):
+        part = order[begin : begin + pool]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        first = 0
+        for i in range(1, len(part) + 1):
+            if i == len(part) or (i + 1 - first) * (int(lengths[part[i]]) + 2) > tokens_per_batch:
+                batches.append(part[first:i])
+                first = i
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """Sentence pairs (English, Indonesian) from ``score<TAB>source<TAB>english<TAB>indonesian``, also ``.xz``."""
+    pairs = []
+    for number, line in enumerate(read_texts(path), 1):
+        fields = line.rstrip("\n").split("\t")
+        if len(fields) < 2:
+            if line.strip():
+                raise DataError(f"{path}:{number}: expected tab-separated English and Indonesian text")
+            continue
+        pairs.append((fields[-2].strip(), fields[-1].strip()))
+    return [(english, indonesian) for english, indonesian in pairs if english and indonesian]

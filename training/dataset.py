@@ -1,0 +1,220 @@
+"""Labelled sentences: reading JSON Lines, joining labels of real sentences with a pool of articles, target arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.errors import DataError
+from classify.labels import LabelScheme
+from training.corpus import read_texts
+
+SPLITS = ("train", "validation", "test", "development")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled sentence.
+
+    Attributes:
+        id: unique within its file.
+        text, context: the sentence and the one before it, ``""`` where there is none.
+        labels: for every group the row speaks of, the labels given; a group it does not name is unknown, not negative.
+        group: document or paraphrase family; never divided over splits.
+        origin: where the sentence comes from.
+        split: fixed split, or ``""`` to let the splitter decide.
+        disputed: labels on which two careful readers differed; left out of scoring.
+        where: file and line, for messages.
+    """
+
+    id: str
+    text: str
+    context: str
+    labels: dict[str, tuple[str, ...]]
+    group: str
+    origin: str = ""
+    split: str = ""
+    disputed: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)
+
+
+def normalise(text: str) -> str:
+    """The form under which two spellings of a sentence count as the same: NFKC, one space, case folded."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def digest(text: str) -> str:
+    """SHA-256 of the normalised text, as hexadecimal digits."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()
+
+
+def data_files(paths: Iterable[Path]) -> list[Path]:
+    """The ``.jsonl`` files behind ``paths``, folders searched, in a stable order.
+
+    Raises:
+        DataError: when a path does not exist or a folder holds none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(path.glob("*.jsonl"))
+            if not found:
+                raise DataError(f"the folder {path} holds no .jsonl files")
+            files.extend(found)
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise DataError(f"there is no data file or folder at {path}")
+    return files
+
+
+def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ``(file:line, object)`` for every line of a JSON Lines file.
+
+    Raises:
+        DataError: for a line that is not a JSON object; names the line.
+    """
+    with path.open(encoding="utf-8-sig") as lines:
+        number = 0
+        try:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise ValueError("not an object")
+                    yield f"{path}:{number}", row
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not UTF-8 text: convert it") from None
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: not a JSON object ({error})") from None
+
+
+def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
+    """One row as an example.
+
+    Raises:
+        DataError: for a missing text, a group that is not a list, or an unknown label; names the valid ones.
+    """
+    text = row.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f'{where}: "text" is missing or empty')
+    labels: dict[str, tuple[str, ...]] = {}
+    for group in scheme.groups:
+        if group.id not in row:
+            continue
+        given = row[group.id]
+        if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+            raise DataError(f'{where}: "{group.id}" must be a list of label ids, not {given!r}')
+        valid = [label.id for label in group.labels]
+        for one in given:
+            if one not in valid:
+                raise DataError(f"{where}: unknown {group.id} label '{one}'; the labels are: {', '.join(valid)}")
+        labels[group.id] = tuple(label for label in valid if label in given)
+    if not labels:
+        raise DataError(f"{where}: none of the groups {', '.join(group.id for group in scheme.groups)} is given")
+    split = str(row.get("split") or "")
+    if split and split not in SPLITS:
+        raise DataError(f"{where}: unknown split '{split}'; the splits are: {', '.join(SPLITS)}")
+    disputed = row.get("disputed") or row.get("unsure") or ()
+    identity = str(row.get("id") or where)
+    return Example(
+        id=identity,
+        text=text.strip(),
+        context=str(row.get("context") or ""),
+        labels=labels,
+        group=str(row.get("group") or identity),
+        origin=str(row.get("origin") or row.get("source") or ""),
+        split=split,
+        disputed=tuple(str(one) for one in disputed),
+        where=where,
+    )
+
+
+class Pool:
+    """Real articles a user has; turns labels kept without their text back into examples."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._articles: dict[str, str] = {}
+        for path in paths:
+            files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+            if not files:
+                raise DataError(f"the pool {path} holds no .jsonl files")
+            for file in files:
+                for text in read_texts(file):
+                    self._articles[digest(text)[:16]] = text
+
+    def resolve(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """The row with ``text`` and ``context`` filled in, or None when the pool lacks the sentence.
+
+        Raises:
+            DataError: when the article is there but the sentence at that place is another one.
+        """
+        article = self._articles.get(str(row["article"]))
+        if article is None:
+            return None
+        text = article[row["start"] : row["end"]]
+        if digest(text) != row["sha256"]:
+            raise DataError(f"the article {row['article']} in the pool differs from the labelled one at {row['start']}")
+        before = row.get("context")
+        return {**row, "text": text, "context": article[before[0] : before[1]] if before else "", "id": row["sha256"][:16]}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Examples and what could not be had."""
+
+    examples: list[Example]
+    without_text: int = 0
+
+
+def load(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None) -> Loaded:
+    """Read all files; rows that carry a ``sha256`` instead of a text are joined with ``pool``.
+
+    Raises:
+        DataError: for unusable rows, or when nothing at all could be read.
+    """
+    examples: list[Example] = []
+    missing = 0
+    for path in data_files(paths):
+        for where, row in rows(path):
+            if "text" not in row and "sha256" in row:
+                found = pool.resolve(row) if pool else None
+                if found is None:
+                    missing += 1
+                    continue
+                row = found
+            examples.append(parse(where, row, scheme))
+    if not examples:
+        hint = " (labels of real sentences need --pool, the articles they were drawn from)" if missing else ""
+        raise DataError(f"no labelled sentence found in {', '.join(str(path) for path in paths)}{hint}")
+    return Loaded(examples, missing)
+
+
+def targets(examples: Sequence[Example], scheme: LabelScheme) -> NDArray[np.float32]:
+    """Targets of shape ``(examples, labels)``: 1, 0, or NaN where a row does not speak of the label's group."""
+    matrix = np.full((len(examples), len(scheme)), np.nan, dtype=np.float32)
+    for group, columns in scheme.spans():
+        ids = [label.id for label in group.labels]
+        for i, example in enumerate(examples):
+            if group.id in example.labels:
+                matrix[i, columns] = [one in example.labels[group.id] for one in ids]
+    return matrix
+
+
+def scored(examples: Sequence[Example], scheme: LabelScheme) -> NDArray[np.bool_]:
+    """Which entries of the targets count in an evaluation: known and not disputed; shape ``(examples, labels)``."""
+    mask = ~np.isnan(targets(examples, scheme))
+    for i, example in enumerate(examples):
+        for label in example.disputed:
+            if label in scheme.ids:
+                mask[i, scheme.ids.index(label)] = False
+    return mask

@@ -1,0 +1,256 @@
+"""Evaluation: the model and its two baselines on the same sentences, with intervals, as JSON, Markdown and pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.classifier import Classifier
+from classify.errors import DataError
+from classify.labels import LabelScheme
+from classify.resources import resource
+from classify.writers import replacing
+from training.baselines import Keywords, TfidfLogistic
+from training.dataset import Example, Pool, load, scored, targets
+from training.metrics import Figures, figures
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sentences evaluated together, under a name for people."""
+
+    name: str
+    examples: list[Example]
+
+
+def _file(example: Example) -> str:
+    return Path(example.where.rsplit(":", 1)[0]).name
+
+
+def parts(examples: Sequence[Example], record: dict[str, Any]) -> list[Part]:
+    """Cut data into what may be scored: held-out splits of files the model was trained on, other files whole.
+
+    Args:
+        examples: what was read.
+        record: ``training.json`` of the model, ``{}`` where there is none.
+
+    Raises:
+        DataError: when nothing is left that the model was not trained on.
+    """
+    trained_on = set(record.get("data", {}))
+    held_out = {identity: split for split, ids in record.get("held_out", {}).items() for identity in ids}
+    found: dict[str, list[Example]] = {}
+    for example in examples:
+        if _file(example) not in trained_on:
+            found.setdefault(_file(example), []).append(example)
+        elif example.id in held_out:
+            found.setdefault(f"{_file(example)} ({held_out[example.id]} split)", []).append(example)
+    if not found:
+        raise DataError("every sentence of the data was used in training this model: there is nothing to evaluate on")
+    return [Part(name, rows) for name, rows in found.items()]
+
+
+def training_examples(record: dict[str, Any], examples: Sequence[Example]) -> list[Example]:
+    """The rows of ``examples`` that the recorded run trained on, validation included."""
+    held_out = {identity for ids in record["held_out"].values() for identity in ids}
+    return [e for e in examples if _file(e) in record["data"] and e.id not in held_out]
+
+
+def evaluate(
+    model: Path | None,
+    data: Sequence[Path],
+    pool: Sequence[Path] = (),
+    train_data: Sequence[Path] = (),
+    keywords: Path | None = None,
+    resamples: int = 1000,
+) -> dict[str, Any]:
+    """Score a model directory and the baselines.
+
+    Args:
+        model: model directory; None for the shipped one.
+        data: labelled files or folders.
+        pool: articles that labels without text were drawn from.
+        train_data: what the model was trained on, for the TF-IDF baseline; none leaves that baseline out.
+        keywords: the keyword list; None for the shipped one where its labels fit.
+        resamples: bootstrap samples.
+
+    Returns:
+        everything as plain JSON values: ``model``, ``parts`` (per part ``name``, ``rows``, ``disputed``, ``systems``).
+    """
+    classifier = Classifier.from_pretrained(model)
+    scheme = classifier.scheme
+    joined = Pool(pool) if pool else None
+    loaded = load(data, scheme, joined)
+    if loaded.without_text:
+        logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
+    record_path = classifier.directory.path / "training.json"
+    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.exists() else {}
+    baseline: TfidfLogistic | None = None
+    if train_data and record:
+        rows = training_examples(record, load(train_data, scheme, joined).examples)
+        baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
+    words = Keywords(keywords or resource("configs/keywords.yaml"), scheme)
+    result: dict[str, Any] = {"labels": scheme.ids, "training": record, "parts": []}
+    for part in parts(loaded.examples, record):
+        texts = [e.text for e in part.examples]
+        predictions = classifier.predict(texts, [e.context for e in part.examples])
+        scores = np.asarray([[p.scores[label] for label in scheme.ids] for p in predictions])
+        answers = [{label for labels in p.labels.values() for label in labels} for p in predictions]
+        given = np.asarray([[label in answer for label in scheme.ids] for answer in answers])
+        systems = {"model": given, "keywords": words.predict(texts)}
+        if baseline is not None:
+            systems["tfidf"] = baseline.predict(texts)
+        wanted = np.nan_to_num(targets(part.examples, scheme)) > 0.5
+        mask = scored(part.examples, scheme)
+        units = [e.group for e in part.examples]
+        known = ~np.isnan(targets(part.examples, scheme))
+        result["parts"].append(
+            {
+                "name": part.name,
+                "rows": len(texts),
+                "documents": len(set(units)),
+                "disputed": int((known & ~mask).sum()),
+                "systems": {
+                    name: figures(flags, wanted, mask, scheme, units, resamples).as_dict() for name, flags in systems.items()
+                },
+                # The same with every adjudicated label counted, disputed or not.
+                "model_with_disputed": figures(given, wanted, known, scheme, units, resamples).as_dict()["groups"],
+                "curves": _curves(scores, wanted, mask, scheme),
+                "wrong": _wrong(part.examples, given, wanted, mask, scheme),
+            }
+        )
+    return result
+
+
+def _curves(scores: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme) -> dict[str, Any]:
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    curves: dict[str, Any] = {}
+    for i, label in enumerate(scheme.ids):
+        truth, values = wanted[mask[:, i], i], scores[mask[:, i], i]
+        if truth.any():
+            precision, recall, _ = precision_recall_curve(truth, values)
+            step = max(1, len(precision) // 100)
+            curves[label] = {
+                "average_precision": round(float(average_precision_score(truth, values)), 4),
+                "precision": [round(float(p), 4) for p in precision[::step]],
+                "recall": [round(float(r), 4) for r in recall[::step]],
+            }
+    return curves
+
+
+def _wrong(
+    examples: Sequence[Example], given: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme
+) -> list[dict[str, Any]]:
+    """Which rows went wrong and how, by id and without their text, which may not be ours to repeat."""
+    rows = []
+    for example, answer, truth, counted in zip(examples, given, wanted, mask, strict=True):
+        extra = [scheme.ids[i] for i in np.flatnonzero(answer & ~truth & counted)]
+        missed = [scheme.ids[i] for i in np.flatnonzero(truth & ~answer & counted)]
+        if extra or missed:
+            rows.append({"id": example.id, "file": _file(example), "extra": extra, "missed": missed})
+    return rows
+
+
+SYSTEMS = {"model": "this model", "tfidf": "TF-IDF + logistic regression", "keywords": "keyword list"}
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The evaluation for people."""
+    lines: list[str] = []
+    for part in result["parts"]:
+        systems = [name for name in SYSTEMS if name in part["systems"]]
+        lines += [f"### {part['name']}: {part['rows']} sentences, {part['documents']} documents", ""]
+        if part["disputed"]:
+            lines += [f"{part['disputed']} labels on which two readers differed are left out of scoring.", ""]
+        lines += ["| | " + " | ".join(SYSTEMS[name] for name in systems) + " |", "|---|" + "--:|" * len(systems)]
+        for group, values in part["systems"]["model"]["groups"].items():
+            for kind in ("macro_f1", "micro_f1"):
+                cells = [_cell(part["systems"][name]["groups"][group][kind]) for name in systems]
+                lines.append(f"| {group} {kind.replace('_f1', '-F1')} | " + " | ".join(cells) + " |")
+            if values["without_support"]:
+                left_out = ", ".join(values["without_support"])
+                lines.append(f"| *{group} macro leaves out {left_out}: no such sentence here* |" + " |" * len(systems))
+        lines.append("| exact match | " + " | ".join(_cell(part["systems"][name]["exact_match"]) for name in systems) + " |")
+        lines += ["", "| label | support | precision | recall | F1 | " + " | ".join(f"F1 {SYSTEMS[n]}" for n in systems[1:]) + " |"]
+        lines.append("|---|--:|--:|--:|--:|" + "--:|" * (len(systems) - 1))
+        for label in result["labels"]:
+            row = part["systems"]["model"]["labels"][label]
+            others = [f"{part['systems'][name]['labels'][label]['f1'][0]:.3f}" for name in systems[1:]]
+            figures_of = [_cell(row[kind]) for kind in ("precision", "recall", "f1")]
+            lines.append("| " + " | ".join([label, str(row["support"]), *figures_of, *others]) + " |")
+        lines.append("")
+    lines.append("Brackets: bootstrap 95 % intervals, whole documents drawn with replacement.")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: list[float]) -> str:
+    return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
+
+
+def write(result: dict[str, Any], folder: Path) -> None:
+    """Write ``evaluation.json``, ``evaluation.md``, ``confusion.png`` and ``precision_recall.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "evaluation.json") as stream:
+        json.dump(result, stream, indent=1, ensure_ascii=False)
+    with replacing(folder / "evaluation.md") as stream:
+        stream.write(markdown(result))
+    _draw(result, folder)
+
+
+def _draw(result: dict[str, Any], folder: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    shown = result["parts"]
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(5.5 * len(shown), 4.5), squeeze=False, layout="constrained")
+    for axis, part in zip(axes[0], shown, strict=True):
+        for label, curve in part["curves"].items():
+            axis.plot(curve["recall"], curve["precision"], label=f"{label} (AP {curve['average_precision']:.2f})")
+        axis.set(title=part["name"], xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+        axis.legend(fontsize="small", loc="lower left")
+    figure.savefig(folder / "precision_recall.png", dpi=100)
+    pyplot.close(figure)
+
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(5.5 * len(shown), 4.5), squeeze=False, layout="constrained")
+    for axis, part in zip(axes[0], shown, strict=True):
+        matrix = []
+        for label in result["labels"]:
+            row = part["systems"]["model"]["labels"][label]
+            right = round(row["recall"][0] * row["support"])
+            matrix.append([right, row["support"] - right, row["predicted"] - right])
+        axis.imshow(np.asarray(matrix, dtype=float) / np.maximum(1, np.asarray(matrix).max()), cmap="Blues", aspect="auto")
+        for i, values in enumerate(matrix):
+            for j, value in enumerate(values):
+                axis.text(j, i, str(value), ha="center", va="center")
+        axis.set_xticks(range(3), ["right", "missed", "extra"])
+        axis.set_yticks(range(len(matrix)), result["labels"])
+        axis.set_title(part["name"])
+    figure.savefig(folder / "confusion.png", dpi=100)
+    pyplot.close(figure)
+
+
+def figures_of(result: dict[str, Any], part: str) -> dict[str, Any]:
+    """The part of a result whose name starts with ``part``.
+
+    Raises:
+        DataError: when there is none; names those there are.
+    """
+    for one in result["parts"]:
+        if one["name"].startswith(part):
+            return dict(one)
+    raise DataError(f"the evaluation has no part '{part}', only: {', '.join(one['name'] for one in result['parts'])}")
+
+
+__all__ = ["Figures", "evaluate", "figures_of", "markdown", "parts", "training_examples", "write"]

@@ -1,0 +1,442 @@
+"""Fine-tuning a base into a model directory: the recipe behind ``classify train``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainingArguments, set_seed
+
+from classify.classifier import MAX_TOKENS
+from classify.decisions import Decisions, decide, probabilities
+from classify.errors import DataError, SettingsError
+from classify.labels import LabelScheme
+from training import splits
+from training.base import is_directory, load_model, load_tokenizer
+from training.calibrate import choose_thresholds
+from training.dataset import Example, Pool, load, scored, targets
+from training.loss import GroupedLoss, positive_weights
+from training.metrics import macro_f1
+from training.precision import uses_bf16
+from training.settings import as_dict
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides a fine-tuning run; ``configs/default.yaml`` is the recipe of the shipped model.
+
+    Attributes:
+        base: directory or hub id of any BERT-family checkpoint.
+        labels: the label scheme.
+        data: labelled files or folders of them.
+        pool: articles to join labels without text with.
+        output: model directory to write; an earlier one is replaced when the run has succeeded.
+        epochs: at most so many passes; early stopping may end sooner.
+        patience: epochs without a better validation macro-F1 before stopping.
+        batch_size, learning_rate, warmup, weight_decay, dropout: as usual; warm-up is a share of all steps.
+        layer_decay: each layer below the top learns this much slower (1 = all alike).
+        context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``.
+        weighting: rare labels' positives weigh (negatives / positives) ** weighting.
+        real_weight: how many times a real sentence (one joined from the pool) is seen an epoch.
+        validation, test: shares of the undivided data kept aside.
+        folds: above 1, thresholds and the number of epochs come from cross-validation over train and validation, and the
+            model is then trained on both; otherwise they come from the validation split.
+        compact: store weights as 8-bit integers per output channel (computed in 32 bits): a quarter of the size.
+        export: also write ``onnx/model.onnx``.
+        precision: ``fp32``, ``bf16`` or ``auto``.
+        seed: for everything drawn at random.
+    """
+
+    base: str
+    output: Path
+    data: tuple[Path, ...]
+    labels: Path = Path("configs/labels.yaml")
+    pool: tuple[Path, ...] = ()
+    epochs: int = 8
+    patience: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    layer_decay: float = 1.0
+    context: bool = False
+    context_dropout: float = 0.3
+    weighting: float = 0.5
+    real_weight: int = 1
+    validation: float = 0.1
+    test: float = 0.1
+    folds: int = 0
+    compact: bool = False
+    export: bool = True
+    precision: str = "auto"
+    max_length: int = 192
+    seed: int = 13
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
+            ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"setting '{name}' must lie between {low:g} and {high:g}, not {value:g}")
+        for name in ("epochs", "patience", "batch_size", "real_weight"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"setting '{name}' must be at least 1, not {getattr(self, name)}")
+        if not 8 <= self.max_length <= MAX_TOKENS:
+            raise SettingsError(f"setting 'max_length' must lie between 8 and {MAX_TOKENS}, not {self.max_length}")
+        if self.learning_rate <= 0:
+            raise SettingsError(f"setting 'learning_rate' must be above 0, not {self.learning_rate:g}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
+        if self.folds == 1 or self.folds < 0:
+            raise SettingsError(f"setting 'folds' must be 0 (none) or at least 2, not {self.folds}")
+
+
+class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    """Tokenised examples; in training the context is dropped at random, anew each time a row is drawn."""
+
+    def __init__(
+        self, examples: Sequence[Example], scheme: LabelScheme, tokenizer: Any, settings: TrainSettings, training: bool
+    ) -> None:
+        limit = min(settings.max_length, tokenizer.model_max_length)
+
+        def encode(with_context: bool) -> list[dict[str, list[int]]]:
+            encoded = []
+            for example in examples:
+                before = example.context if with_context else ""
+                pair = (example.text, before) if before else (example.text,)
+                encoded.append(dict(tokenizer(*pair, truncation="longest_first", max_length=limit)))
+            return encoded
+
+        self._plain = encode(False)
+        self._paired = encode(True) if settings.context else self._plain
+        self._targets = targets(examples, scheme)
+        if not training:
+            self._targets[~scored(examples, scheme)] = np.nan
+        self._drop = settings.context_dropout if training and settings.context else 0.0
+        self._random = np.random.default_rng(settings.seed)
+
+    def __len__(self) -> int:
+        return len(self._plain)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        drop = self._drop > 0 and self._random.random() < self._drop
+        return {**(self._plain if drop else self._paired)[index], "labels": self._targets[index]}
+
+
+class Collator:
+    """Pads to the longest row of the batch."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """Tensors of shape ``(batch, longest)``, labels ``(batch, labels)``."""
+        encoded = [{key: value for key, value in row.items() if key != "labels"} for row in rows]
+        batch = dict(self._tokenizer.pad(encoded, return_tensors="pt"))
+        batch["labels"] = torch.from_numpy(np.stack([row["labels"] for row in rows]))
+        return batch
+
+
+class GroupedTrainer(Trainer):
+    """The library's trainer with the loss of this scheme and, where asked for, slower lower layers."""
+
+    def __init__(self, *args: Any, grouped_loss: GroupedLoss, layer_decay: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._grouped_loss, self._layer_decay = grouped_loss, layer_decay
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        """The grouped loss instead of the model's own."""
+        inputs = dict(inputs)
+        wanted = inputs.pop("labels")
+        outputs = model(**inputs)
+        loss = self._grouped_loss(outputs["logits"], wanted)
+        return (loss, outputs) if return_outputs else loss
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """AdamW; with ``layer_decay`` below 1, learning rates fall geometrically towards the embeddings."""
+        if self._layer_decay == 1.0 or self.optimizer is not None:
+            return super().create_optimizer(*args, **kwargs)
+        model: Any = self.model
+        depth = int(model.config.num_hidden_layers) + 1
+        groups: dict[tuple[int, bool], dict[str, Any]] = {}
+        for name, parameter in model.named_parameters():
+            layer = depth
+            if ".embeddings." in name:
+                layer = 0
+            elif ".layer." in name:
+                layer = int(name.split(".layer.")[1].split(".")[0]) + 1
+            decay = parameter.ndim > 1
+            group = groups.setdefault(
+                (layer, decay),
+                {"params": [], "lr": self.args.learning_rate * self._layer_decay ** (depth - layer),
+                 "weight_decay": self.args.weight_decay if decay else 0.0},
+            )  # fmt: skip
+            group["params"].append(parameter)
+        self.optimizer = torch.optim.AdamW(list(groups.values()), lr=self.args.learning_rate)
+        return self.optimizer
+
+
+@dataclass
+class Run:
+    """One finished training: the trainer and, where there was validation, which epoch was best and how good."""
+
+    trainer: GroupedTrainer
+    tokenizer: Any
+    best_epoch: float = 0.0
+    best_macro_f1: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fit(
+    settings: TrainSettings,
+    scheme: LabelScheme,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    epochs: int | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Train once.
+
+    Args:
+        settings: the recipe.
+        scheme: the labels.
+        train: examples to learn from.
+        validation: examples that decide when to stop; empty for a fixed number of epochs.
+        folder: for checkpoints; training resumes from the last one found there.
+        epochs: instead of the settings'.
+        quiet: no progress bar.
+    """
+    set_seed(settings.seed)
+    tokenizer = load_tokenizer(settings.base)
+    model = load_model(settings.base, scheme, settings.dropout, settings.seed)
+    repeated = [e for e in train for _ in range(settings.real_weight if e.where and "news" in Path(e.where).name else 1)]
+    weights = positive_weights(torch.from_numpy(targets(train, scheme)), settings.weighting)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    bf16 = uses_bf16(settings.precision, device)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=epochs or settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=64,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        bf16=bf16,
+        use_cpu=device.type == "cpu",
+        seed=settings.seed,
+        data_seed=settings.seed,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="epoch" if validation else "no",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=bool(validation),
+        metric_for_best_model="macro_f1" if validation else None,
+        greater_is_better=True,
+        logging_steps=25,
+        report_to=[],
+        disable_tqdm=quiet,
+        log_level="error" if quiet else "warning",
+        dataloader_pin_memory=False,
+        label_names=["labels"],
+    )
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        # The library evaluates in an order of its own; its label_ids are in the same order as its predictions.
+        wanted = np.asarray(prediction.label_ids)
+        scores = probabilities(np.asarray(prediction.predictions), scheme)
+        given = decide(scores, scheme, Decisions())
+        return {"macro_f1": macro_f1(given, np.nan_to_num(wanted) > 0.5, ~np.isnan(wanted), scheme)}
+
+    trainer = GroupedTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Encoded(repeated, scheme, tokenizer, settings, training=True),
+        eval_dataset=Encoded(validation, scheme, tokenizer, settings, training=False) if validation else None,
+        data_collator=Collator(tokenizer),
+        compute_metrics=compute_metrics if validation else None,
+        callbacks=[EarlyStoppingCallback(settings.patience)] if validation else [],
+        grouped_loss=GroupedLoss(scheme, weights),
+        layer_decay=settings.layer_decay,
+    )
+    resumable = any(folder.glob("checkpoint-*/trainer_state.json"))
+    if resumable:
+        logger.warning("resuming from the last checkpoint in %s", folder)
+    trainer.train(resume_from_checkpoint=resumable or None)
+    history = [row for row in trainer.state.log_history if "eval_macro_f1" in row]
+    best = max(history, key=lambda row: row["eval_macro_f1"], default=None)
+    return Run(trainer, tokenizer, float(best["epoch"]) if best else 0.0, float(best["eval_macro_f1"]) if best else 0.0, history)
+
+
+def predict_logits(run: Run, examples: Sequence[Example], scheme: LabelScheme, settings: TrainSettings) -> NDArray[np.float32]:
+    """Logits ``(examples, labels)`` of the trained model, in 32-bit arithmetic."""
+    model: Any = run.trainer.model
+    model.eval()
+    dataset = Encoded(examples, scheme, run.tokenizer, settings, training=False)
+    collate = Collator(run.tokenizer)
+    parts = []
+    with torch.inference_mode():
+        for begin in range(0, len(dataset), 64):
+            batch = collate([dataset[i] for i in range(begin, min(begin + 64, len(dataset)))])
+            del batch["labels"]
+            parts.append(model(**{key: value.to(model.device) for key, value in batch.items()}).logits.float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def train(settings: TrainSettings, quiet: bool = False) -> Path:
+    """Fine-tune, choose thresholds on sentences not trained on, export, and write a complete model directory.
+
+    Returns:
+        ``settings.output``.
+
+    Raises:
+        SettingsError, DataError, LabelsError: for what a user can put right.
+    """
+    from training.export import export, save_model
+
+    output = settings.output
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists())):
+        raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
+    scheme = LabelScheme.load(settings.labels)
+    loaded = load(settings.data, scheme, Pool(settings.pool) if settings.pool else None)
+    if loaded.without_text:
+        logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
+    examples = loaded.examples
+    sides = splits.assign(examples, settings.validation, settings.test, settings.seed)
+    train_part = [e for e, side in zip(examples, sides, strict=True) if side == "train"]
+    validation_part = [e for e, side in zip(examples, sides, strict=True) if side == "validation"]
+    if not train_part or (settings.validation > 0 and not validation_part):
+        raise DataError(f"{len(examples)} sentences are too few to divide: give more data or smaller shares")
+
+    scratch = output.with_name(f".{output.name}.training")
+    recipe = json.dumps([as_dict(settings), [example.id for example in examples]], sort_keys=True)
+    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    if (scratch / "recipe").exists() and (scratch / "recipe").read_text() != key:
+        # Checkpoints of another recipe or other data must not be mixed in.
+        shutil.rmtree(scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    (scratch / "recipe").write_text(key)
+
+    facts: dict[str, Any] = {}
+    if settings.folds:
+        run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet)
+    else:
+        run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet)
+        held = probabilities(predict_logits(run, validation_part, scheme, settings), scheme) if validation_part else None
+        decisions = (
+            choose_thresholds(held, np.nan_to_num(targets(validation_part, scheme)) > 0.5, scored(validation_part, scheme), scheme)
+            if held is not None
+            else {}
+        )
+        facts = {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
+
+    fresh = output.with_name(f".{output.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_model(run.trainer.model, run.tokenizer, fresh, compact=settings.compact)
+    shutil.copyfile(settings.labels, fresh / "labels.yaml")
+    if (Path(settings.base) / "pretrain.json").is_file():
+        shutil.copyfile(Path(settings.base) / "pretrain.json", fresh / "pretrain.json")
+    _write_json(fresh / "decisions.json", {"context": settings.context, "labels": decisions})
+    _write_json(fresh / "training.json", _record(settings, examples, sides, run, facts))
+    if settings.export:
+        export(fresh, quiet=quiet)
+    if output.exists():
+        old = output.with_name(f".{output.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        output.rename(old)
+        fresh.rename(output)
+        shutil.rmtree(old)
+    else:
+        fresh.rename(output)
+    shutil.rmtree(scratch)
+    return output
+
+
+def _cross_validated(
+    settings: TrainSettings, scheme: LabelScheme, examples: list[Example], scratch: Path, quiet: bool
+) -> tuple[Run, dict[str, Any], dict[str, Any]]:
+    """Thresholds and epochs from out-of-fold predictions, then one model on everything."""
+    fold = np.asarray(splits.folds(examples, settings.folds, settings.seed))
+    logits = np.zeros((len(examples), len(scheme)), dtype=np.float32)
+    epochs, scores = [], []
+    for number in range(settings.folds):
+        inside = [e for e, f in zip(examples, fold, strict=True) if f != number]
+        outside = [e for e, f in zip(examples, fold, strict=True) if f == number]
+        kept = scratch / f"fold{number}.npz"
+        if kept.exists():
+            with np.load(kept, allow_pickle=False) as saved:
+                logits[fold == number], epoch, score = saved["logits"], float(saved["epoch"]), float(saved["score"])
+        else:
+            run = fit(settings, scheme, inside, outside, scratch / f"fold{number}", quiet=quiet)
+            part = predict_logits(run, outside, scheme, settings)
+            epoch, score = run.best_epoch, run.best_macro_f1
+            partial = kept.with_suffix(".part.npz")
+            np.savez(partial, logits=part, epoch=epoch, score=score)
+            os.replace(partial, kept)
+            shutil.rmtree(scratch / f"fold{number}")
+            logits[fold == number] = part
+        epochs.append(epoch)
+        scores.append(score)
+        logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
+    decisions = choose_thresholds(
+        probabilities(logits, scheme), np.nan_to_num(targets(examples, scheme)) > 0.5, scored(examples, scheme), scheme
+    )
+    rounds = max(1, round(float(np.mean(epochs))))
+    run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet)
+    facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
+    return run, decisions, facts
+
+
+def _record(
+    settings: TrainSettings, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """What somebody needs to repeat the run: settings, data digests, versions, machine."""
+    digests: dict[str, str] = {}
+    for path in settings.data:
+        for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
+            digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    base: dict[str, Any] = {"name": Path(settings.base).name if is_directory(settings.base) else settings.base}
+    weights = Path(settings.base) / "model.safetensors"
+    if weights.is_file():
+        base["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return {
+        # Paths of this machine mean nothing elsewhere; names do.
+        "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
+                     "pool": [path.name for path in settings.pool]},
+        "base": base,
+        "data": digests,
+        "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
+        # By id, so that an evaluation knows what the model has not seen.
+        "held_out": {side: [e.id for e, one in zip(examples, sides, strict=True) if one == side]
+                     for side in ("test", "development") if side in sides},
+        "figures": facts,
+        "history": run.history,
+        "versions": {name: importlib.metadata.version(name)
+                     for name in ("torch", "transformers", "tokenizers", "datasets", "accelerate", "scikit-learn", "numpy")},
+        "python": platform.python_version(),
+        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(),
+                    "bf16": uses_bf16(settings.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))},
+    }  # fmt: skip
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

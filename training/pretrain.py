@@ -1,0 +1,632 @@
+"""Pre-training a compact Indonesian BERT: vocabulary, knowledge carried over from English, masked language modelling.
+
+Two objectives share one loop. *Masked language modelling* with whole-word masking reads the Indonesian corpus.
+*Cross-lingual distillation* (Reimers & Gurevych 2020) reads sentence pairs: an English teacher encodes the English side,
+the student the Indonesian one, and the student's sentence vectors ([CLS] and mean) and aligned token states are drawn to
+the teacher's. Every step's batch and mask follow from the seed and the step number alone, so a resumed run is exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
+
+from classify.errors import SettingsError
+from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, read_pairs, read_texts
+from training.precision import uses_bf16
+from training.settings import as_dict
+from training.tokenizer import save_tokenizer, train_tokenizer
+from training.transfer import Links, align, start_embeddings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training.
+
+    Attributes:
+        name: for the log.
+        steps: optimiser steps.
+        distil: share of the steps that distil from sentence pairs; the others are masked language modelling.
+    """
+
+    name: str
+    steps: int
+    distil: float = 0.0
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """Everything that decides a pre-training run; see ``configs/pretrain.yaml`` for the recipe that is shipped.
+
+    Attributes:
+        corpus: text files to learn from; a file may be named twice to be read twice an epoch.
+        held_out: texts never to train on; paragraphs sharing eight words in a row with them are dropped.
+        parallel: English-Indonesian pairs, tab separated; none means no transfer and no distillation.
+        dictionary: English-Indonesian word pairs, used for alignment only.
+        teacher: directory of the English encoder whose body is the start and whose vectors are the target.
+        output: directory the base model is written to.
+        vocabulary_size, hidden_size, layers, heads, intermediate_size, max_positions: the model's shape.
+        max_length: tokens of one training sequence, special tokens left out.
+        tokens_per_batch: padded tokens of one optimiser step over all processes.
+        mask: share of the words that are masked.
+        distil_weight: weight of the distillation losses beside the masked-language-model loss.
+        learning_rate, warmup, weight_decay: AdamW with linear warm-up (share of all steps) and linear decay to zero.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the device multiplies it natively.
+        stages: what is trained, in order.
+        checkpoint_every, log_every: in steps.
+        seed: for everything drawn at random.
+    """
+
+    corpus: tuple[Path, ...]
+    output: Path
+    held_out: tuple[Path, ...] = ()
+    parallel: Path | None = None
+    dictionary: Path | None = None
+    teacher: Path | None = None
+    vocabulary_size: int = 12_000
+    hidden_size: int = 384
+    layers: int = 6
+    heads: int = 12
+    intermediate_size: int = 1536
+    max_positions: int = 512
+    max_length: int = 94
+    tokens_per_batch: int = 6144
+    gradient_accumulation: int = 1
+    mask: float = 0.2
+    distil_weight: float = 4.0
+    learning_rate: float = 4e-4
+    warmup: float = 0.03
+    weight_decay: float = 0.01
+    precision: str = "auto"
+    stages: tuple[Stage, ...] = (Stage("mlm", 1000),)
+    checkpoint_every: int = 500
+    log_every: int = 20
+    seed: int = 13
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
+        if not 0 < self.mask < 1:
+            raise SettingsError(f"setting 'mask' must lie between 0 and 1, not {self.mask}")
+        if any(stage.distil > 0 for stage in self.stages) and not (self.parallel and self.teacher):
+            raise SettingsError("a stage with 'distil' above 0 needs both 'parallel' and 'teacher'")
+        if self.hidden_size % self.heads:
+            raise SettingsError(f"'hidden_size' ({self.hidden_size}) must be a multiple of 'heads' ({self.heads})")
+        if self.vocabulary_size > 65_535:
+            raise SettingsError("setting 'vocabulary_size' must be below 65536: token ids are stored in 16 bits")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything tokenised, read back from ``output/prepared``."""
+
+    tokenizer: Tokenizer
+    train: Sequences
+    validation: Sequences
+    english: Sequences
+    indonesian: Sequences
+    links: Sequences  # flat (English index, Indonesian index) pairs
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Preparation
+
+
+def prepare(settings: PretrainSettings) -> Prepared:
+    """Train the vocabulary, tokenise the corpus and align the parallel text; done once, kept in ``output/prepared``."""
+    folder = settings.output / "prepared"
+    names = ("train", "validation", "english", "indonesian", "links")
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        held_out = HeldOut(settings.held_out)
+        paragraphs: list[str] = []
+        dropped = 0
+        for path in settings.corpus:
+            for text in read_texts(path):
+                for paragraph in clean_paragraphs(text):
+                    if paragraph in held_out:
+                        dropped += 1
+                    else:
+                        paragraphs.append(paragraph)
+        logger.info("%d paragraphs; %d dropped because they share wording with held-out texts", len(paragraphs), dropped)
+        # One paragraph in two hundred, by its own hash so that a copy never stands on both sides.
+        is_validation = [hashlib.sha256(paragraph.encode()).digest()[0] == 0 for paragraph in paragraphs]
+        pairs = read_pairs(settings.parallel) if settings.parallel else []
+        tokenizer = train_tokenizer(
+            [p for p, aside in zip(paragraphs, is_validation, strict=True) if not aside] + [indonesian for _, indonesian in pairs],
+            settings.vocabulary_size,
+        )
+        tokenizer.save(str(folder / "tokenizer.json"))
+        for name, aside in (("train", False), ("validation", True)):
+            chosen = (p for p, flag in zip(paragraphs, is_validation, strict=True) if flag is aside)
+            Sequences.from_texts(chosen, tokenizer, settings.max_length).save(folder / f"{name}.npz")
+        _prepare_pairs(settings, tokenizer, pairs, folder)
+        (folder / "done").touch()
+    loaded = {name: Sequences.load(folder / f"{name}.npz") for name in names}
+    return Prepared(tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")), **loaded)
+
+
+def _flat(rows: list[list[int]]) -> Sequences:
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
+    return Sequences(np.asarray([token for row in rows for token in row], dtype=np.uint16), starts.astype(np.int64))
+
+
+def _prepare_pairs(settings: PretrainSettings, tokenizer: Tokenizer, pairs: list[tuple[str, str]], folder: Path) -> None:
+    """Tokenise both sides, align them piece by piece, and keep ids and links."""
+    english: list[list[int]] = []
+    indonesian: list[list[int]] = []
+    links: list[Links] = []
+    if pairs:
+        assert settings.teacher is not None
+        words = read_pairs(settings.dictionary) if settings.dictionary else []
+        both = pairs + words
+        teacher_tokenizer = AutoTokenizer.from_pretrained(settings.teacher).backend_tokenizer
+        teacher_tokenizer.no_padding()
+        teacher_tokenizer.no_truncation()
+        left = teacher_tokenizer.encode_batch([pair[0] for pair in both], add_special_tokens=False)
+        right = tokenizer.encode_batch([pair[1] for pair in both], add_special_tokens=False)
+        usable = [bool(a.ids and b.ids) and len(b.ids) <= 2 * settings.max_length for a, b in zip(left, right, strict=True)]
+        left = [a for a, good in zip(left, usable, strict=True) if good]
+        right = [b for b, good in zip(right, usable, strict=True) if good]
+        links = align([a.tokens for a in left], [b.tokens for b in right])
+        english, indonesian = [a.ids for a in left], [b.ids for b in right]
+        # The dictionary's single words help aligning and embedding; there is nothing to distil from them.
+        (folder / "sentence_pairs").write_text(str(sum(usable[: len(pairs)])))
+    _flat(english).save(folder / "english.npz")
+    _flat(indonesian).save(folder / "indonesian.npz")
+    _flat([[index for link in pair for index in link] for pair in links]).save(folder / "links.npz")
+
+
+def start_model(settings: PretrainSettings, prepared: Prepared, attention: str) -> BertForMaskedLM:
+    """The model before training: body and embeddings carried over from the teacher where there is one."""
+    torch.manual_seed(settings.seed)
+    config = BertConfig(
+        vocab_size=prepared.tokenizer.get_vocab_size(),
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.intermediate_size,
+        max_position_embeddings=settings.max_positions,
+        # A model this small, passing over the text a few times, underfits: dropout would only slow it.
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=prepared.tokenizer.token_to_id("[PAD]"),
+    )
+    model: BertForMaskedLM = BertForMaskedLM._from_config(  # type: ignore[no-untyped-call]
+        config, attn_implementation=attention
+    )
+    if settings.teacher is None or not len(prepared.english):
+        return model
+    teacher = AutoModel.from_pretrained(settings.teacher, dtype=torch.float32)
+    wanted = (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size)
+    shape = teacher.config
+    if wanted == (shape.hidden_size, shape.num_hidden_layers, shape.num_attention_heads, shape.intermediate_size):
+        body = {key: value for key, value in teacher.state_dict().items() if "word_embeddings" not in key and "pooler" not in key}
+        missing, unexpected = model.bert.load_state_dict(body, strict=False)
+        if unexpected or any("word_embeddings" not in key for key in missing):
+            raise SettingsError(f"the teacher in {settings.teacher} is not a BERT: {sorted(unexpected)[:3]} do not fit")
+    elif config.hidden_size != shape.hidden_size:
+        raise SettingsError(
+            f"'hidden_size' is {config.hidden_size}, the teacher's is {shape.hidden_size}: they must be equal to distil"
+        )
+    vocabulary = prepared.tokenizer.get_vocab()
+    english_vocabulary = AutoTokenizer.from_pretrained(settings.teacher).get_vocab()
+    flat_links = [prepared.links[i].reshape(-1, 2) for i in range(len(prepared.links))]
+    transfer = start_embeddings(
+        pieces=sorted(vocabulary, key=vocabulary.__getitem__),
+        english_pieces=sorted(english_vocabulary, key=english_vocabulary.__getitem__),
+        english_vectors=teacher.get_input_embeddings().weight.detach().numpy(),
+        english_ids=[prepared.english[i].tolist() for i in range(len(prepared.english))],
+        indonesian_ids=[prepared.indonesian[i].tolist() for i in range(len(prepared.indonesian))],
+        links=[[(int(a), int(b)) for a, b in pair] for pair in flat_links],
+        corpus=prepared.train,
+        seed=settings.seed,
+    )
+    logger.info(
+        "embeddings: %d from translations, %d copied, %d from neighbours, %d random",
+        transfer.aligned, transfer.copied, transfer.neighbours, transfer.random,
+    )  # fmt: skip
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight.copy_(torch.from_numpy(transfer.vectors))
+        # The output bias starts at each piece's log frequency, which saves the first few hundred steps.
+        frequency = np.bincount(prepared.train.tokens, minlength=config.vocab_size) + 1.0
+        model.cls.predictions.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
+        model.cls.predictions.transform.dense.weight.copy_(torch.eye(config.hidden_size))
+    return model
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Batches
+
+
+def pad(rows: list[NDArray[np.uint16]], cls: int, sep: int, padding: int) -> tuple[Tensor, Tensor]:
+    """Rows with [CLS] and [SEP] around them as ids and attention mask, both ``(batch, longest + 2)``."""
+    width = max(len(row) for row in rows) + 2
+    ids = np.full((len(rows), width), padding, dtype=np.int64)
+    for i, row in enumerate(rows):
+        ids[i, 0], ids[i, 1 : len(row) + 1], ids[i, len(row) + 1] = cls, row, sep
+    mask = np.arange(width)[None, :] < np.asarray([len(row) + 2 for row in rows])[:, None]
+    return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
+
+
+def mask_whole_words(
+    ids: Tensor, continues: Tensor, special: Tensor, mask_id: int, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mask whole words: of the chosen ones 80 % become [MASK], 10 % random pieces, 10 % stay (Devlin et al. 2019).
+
+    Args:
+        ids: token ids ``(batch, length)``.
+        continues: for every vocabulary entry, whether it continues a word (``##...``).
+        special: for every vocabulary entry, whether it is a special token.
+        mask_id: id of ``[MASK]``.
+        share: share of the words to mask.
+        generator: source of randomness.
+
+    Returns:
+        the masked ids and a boolean mask of the positions to predict, both ``(batch, length)``.
+    """
+    word = (~continues[ids]).cumsum(dim=1) - 1
+    drawn = torch.rand(ids.shape, generator=generator).gather(1, word.clamp(min=0))
+    chosen = (drawn < share) & ~special[ids]
+    fate = torch.rand(ids.shape, generator=generator)
+    anything = torch.randint(len(special), ids.shape, generator=generator)
+    masked = torch.where(chosen & (fate < 0.8), torch.full_like(ids, mask_id), ids)
+    masked = torch.where(chosen & (fate >= 0.9), anything, masked)
+    return masked, chosen
+
+
+class Batches:
+    """Batch number ``step`` of an endless, seeded run over sequences of similar length."""
+
+    def __init__(self, lengths: NDArray[np.int64], tokens_per_batch: int, seed: int) -> None:
+        self._lengths, self._tokens, self._seed = lengths, tokens_per_batch, seed
+        self._epoch = -1
+        self._plan: list[NDArray[np.int64]] = []
+        self._begin = 0
+
+    def __getitem__(self, step: int) -> NDArray[np.int64]:
+        if step < self._begin:
+            self._epoch, self._begin, self._plan = -1, 0, []
+        while step >= self._begin + len(self._plan):
+            self._begin += len(self._plan)
+            self._epoch += 1
+            self._plan = batches_of_similar_length(self._lengths, self._tokens, self._seed + self._epoch)
+        return self._plan[step - self._begin]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Training
+
+
+def _relative_error(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared error as a share of the target's mean square: 0 is perfect, 1 is predicting nothing."""
+    return functional.mse_loss(student.float(), teacher.float()) / teacher.float().pow(2).mean()
+
+
+def _mean(states: Tensor, mask: Tensor) -> Tensor:
+    weight = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weight).sum(1) / weight.sum(1)
+
+
+class Objectives:
+    """Computes the losses of one step; knows the data, the student and the teacher."""
+
+    def __init__(
+        self, settings: PretrainSettings, prepared: Prepared, teacher: PreTrainedModel | None, device: torch.device
+    ) -> None:
+        self.settings, self.prepared, self.teacher, self.device = settings, prepared, teacher, device
+        vocabulary = prepared.tokenizer.get_vocab()
+        pieces = sorted(vocabulary, key=vocabulary.__getitem__)
+        self._cls, self._sep, self._pad, self._mask = (vocabulary[t] for t in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
+        self._continues = torch.tensor([piece.startswith("##") for piece in pieces])
+        self._special = torch.tensor([piece in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]") for piece in pieces])
+        counted = settings.output / "prepared" / "sentence_pairs"
+        self._pairs = int(counted.read_text()) if counted.exists() else 0
+        self._mlm = Batches(prepared.train.lengths, settings.tokens_per_batch, settings.seed)
+        self._distil = Batches(prepared.indonesian.lengths[: self._held_pairs], settings.tokens_per_batch, settings.seed + 1)
+
+    @property
+    def _held_pairs(self) -> int:
+        """Pairs to train on; the last 500 are kept for the translation-retrieval check."""
+        return max(0, self._pairs - 500)
+
+    def _masked(self, ids: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        return mask_whole_words(ids, self._continues, self._special, self._mask, self.settings.mask, generator)
+
+    def _mlm_loss(self, model: BertForMaskedLM, states: Tensor, ids: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        logits = model.cls(states[chosen]).float()
+        target = ids[chosen]
+        return functional.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean()
+
+    def mlm(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
+        """Loss, its parts and the tokens of masked-language-model batch ``number``; ``part`` is this process's share."""
+        rows = [self.prepared.train[i] for i in self._mlm[number][part]]
+        ids, attention = pad(rows, self._cls, self._sep, self._pad)
+        masked, chosen = self._masked(ids, self.settings.seed * 1_000_003 + number)
+        ids, attention, masked, chosen = (t.to(self.device) for t in (ids, attention, masked, chosen))
+        states = model.bert(input_ids=masked, attention_mask=attention).last_hidden_state
+        loss, accuracy = self._mlm_loss(model, states, ids, chosen)
+        return loss, {"mlm": loss.item(), "accuracy": accuracy.item()}, int(attention.sum())
+
+    def distil(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
+        """The same for distillation batch ``number``."""
+        assert self.teacher is not None
+        chosen_pairs = self._distil[number][part]
+        ids, attention = pad([self.prepared.indonesian[i] for i in chosen_pairs], self._cls, self._sep, self._pad)
+        english = [self.prepared.english[i][:254] for i in chosen_pairs]
+        teacher_ids, teacher_attention = pad(english, 101, 102, 0)
+        # Alignment as a row-stochastic matrix: student position -> mean of the teacher's positions.
+        alignment = torch.zeros(len(chosen_pairs), ids.shape[1], teacher_ids.shape[1])
+        for row, pair in enumerate(chosen_pairs):
+            links = torch.from_numpy(self.prepared.links[pair].astype(np.int64)).reshape(-1, 2) + 1
+            links = links[links[:, 0] < 255]
+            alignment[row].index_put_((links[:, 1], links[:, 0]), torch.ones(len(links)), accumulate=True)
+        total = alignment.sum(-1, keepdim=True)
+        alignment, linked = alignment / total.clamp(min=1), total.squeeze(-1) > 0
+        masked, chosen = self._masked(ids, self.settings.seed * 1_000_033 + number)
+        tensors = (ids, attention, teacher_ids, teacher_attention, alignment, linked, masked, chosen)
+        ids, attention, teacher_ids, teacher_attention, alignment, linked, masked, chosen = (t.to(self.device) for t in tensors)
+        with torch.no_grad():
+            target = self.teacher(input_ids=teacher_ids, attention_mask=teacher_attention).last_hidden_state.float()
+        states = model.bert(input_ids=masked, attention_mask=attention).last_hidden_state
+        sentence = _mean(target, teacher_attention)
+        mean_loss = _relative_error(_mean(states.float(), attention), sentence)
+        cls_loss = _relative_error(states[:, 0], sentence)
+        token_loss = _relative_error(states[linked], torch.bmm(alignment, target)[linked])
+        mlm_loss, _ = self._mlm_loss(model, states, ids, chosen)
+        loss = mlm_loss + self.settings.distil_weight * (mean_loss + cls_loss + token_loss)
+        parts = {"sentence": mean_loss.item(), "cls": cls_loss.item(), "token": token_loss.item(), "pair_mlm": mlm_loss.item()}
+        return loss, parts, int(attention.sum())
+
+    @torch.inference_mode()
+    def validate(self, model: BertForMaskedLM) -> dict[str, float]:
+        """Held-out masked-word loss and accuracy, and how many of 500 unseen sentences find their English translation."""
+        model.train(False)
+        plan = batches_of_similar_length(self.prepared.validation.lengths, self.settings.tokens_per_batch, 0)[:24]
+        losses, accuracies = [], []
+        for number, batch in enumerate(plan):
+            ids, attention = pad([self.prepared.validation[i] for i in batch], self._cls, self._sep, self._pad)
+            masked, chosen = self._masked(ids, number)
+            ids, attention, masked, chosen = (t.to(self.device) for t in (ids, attention, masked, chosen))
+            loss, accuracy = self._mlm_loss(
+                model, model.bert(input_ids=masked, attention_mask=attention).last_hidden_state, ids, chosen
+            )
+            losses.append(loss.item())
+            accuracies.append(accuracy.item())
+        result = {"validation_mlm": float(np.mean(losses)), "validation_accuracy": float(np.mean(accuracies))}
+        if self.teacher is not None and self._pairs > 500:
+            left, right = [], []
+            for begin in range(self._held_pairs, self._pairs, 50):
+                indices = range(begin, min(begin + 50, self._pairs))
+                ids, attention = pad([self.prepared.indonesian[i] for i in indices], self._cls, self._sep, self._pad)
+                ids, attention = ids.to(self.device), attention.to(self.device)
+                left.append(_mean(model.bert(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
+                ids, attention = pad([self.prepared.english[i][:254] for i in indices], 101, 102, 0)
+                ids, attention = ids.to(self.device), attention.to(self.device)
+                right.append(_mean(self.teacher(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
+            likeness = functional.normalize(torch.cat(left)) @ functional.normalize(torch.cat(right)).T
+            hits = likeness.argmax(1) == torch.arange(len(likeness), device=likeness.device)
+            result["retrieval"] = float(hits.float().mean())
+        model.train()
+        return result
+
+
+def _schedule(settings: PretrainSettings) -> Callable[[int], float]:
+    warmup = max(1, round(settings.warmup * settings.steps))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return max(0.0, (settings.steps - step) / max(1, settings.steps - warmup))
+
+    return factor
+
+
+def plan(stages: tuple[Stage, ...]) -> list[tuple[str, bool]]:
+    """For every step its stage's name and whether it distils, the distilling steps spread evenly."""
+    steps = []
+    for stage in stages:
+        for i in range(stage.steps):
+            steps.append((stage.name, math.floor((i + 1) * stage.distil) > math.floor(i * stage.distil)))
+    return steps
+
+
+def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None = None) -> Path:
+    """Run (or resume) the recipe and write a Hugging Face-style masked-language-model directory.
+
+    Returns:
+        the directory: ``config.json``, ``model.safetensors``, tokenizer files, ``pretrain.json`` (settings, machine,
+        figures), ``log.jsonl`` and ``loss.png``.
+
+    Raises:
+        SettingsError, DataError: for impossible settings or unreadable texts.
+        MissingExtraError: when alignment is wanted and its packages are not installed.
+    """
+    say = progress or logger.info
+    settings.output.mkdir(parents=True, exist_ok=True)
+    device_probe = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    bf16 = uses_bf16(settings.precision, device_probe)
+    accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
+    with accelerator.main_process_first():
+        prepared = prepare(settings)
+    # The CPU's fused kernel is slower backwards than plain batched products at these lengths.
+    attention = "sdpa" if accelerator.device.type == "cuda" else "eager"
+    start = settings.output / "start"
+    with accelerator.main_process_first():
+        if not (start / "model.safetensors").exists():
+            start_model(settings, prepared, attention).save_pretrained(start)
+    model = BertForMaskedLM.from_pretrained(start, dtype=torch.float32, attn_implementation=attention)
+    teacher = None
+    if settings.teacher is not None and any(stage.distil for stage in settings.stages):
+        teacher = AutoModel.from_pretrained(settings.teacher, dtype=torch.float32, attn_implementation=attention)
+        # Nothing is learnt in the teacher, so it need not be kept in full precision.
+        teacher = teacher.to(accelerator.device, torch.bfloat16 if bf16 else torch.float32).eval().requires_grad_(False)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(settings))
+    model, optimizer = accelerator.prepare(model, optimizer)
+    accelerator.register_for_checkpointing(scheduler)
+    objectives = Objectives(settings, prepared, teacher, accelerator.device)
+
+    steps = plan(settings.stages)
+    checkpoint, log_path = settings.output / "checkpoint", settings.output / "log.jsonl"
+    done, tokens, seconds = 0, 0, 0.0
+    if (checkpoint / "progress.json").exists():
+        accelerator.load_state(str(checkpoint))
+        state = json.loads((checkpoint / "progress.json").read_text())
+        done, tokens, seconds = state["step"], state["tokens"], state["seconds"]
+        say(f"resuming after step {done}")
+        kept = [line for line in log_path.read_text().splitlines() if json.loads(line)["step"] <= done]
+        log_path.write_text("".join(line + "\n" for line in kept))
+    elif accelerator.is_main_process:
+        log_path.write_text("")
+        first = _validated(accelerator, objectives, model)
+        _append(log_path, {"step": 0, "stage": "start", "tokens": 0, "seconds": 0.0, **first})
+        say(f"before training: {_figures(first)}")
+    part = slice(accelerator.process_index, None, accelerator.num_processes)
+    sums: dict[str, list[float]] = {}
+    used = [sum(distils for _, distils in steps[:done]), 0]
+    used[1] = done - used[0]
+    tick = time.perf_counter()
+    model.train()
+    for step in range(done, settings.steps):
+        name, distils = steps[step]
+        objective = objectives.distil if distils else objectives.mlm
+        plain = accelerator.unwrap_model(model)
+        for _ in range(settings.gradient_accumulation):
+            number = used[0 if distils else 1]
+            used[0 if distils else 1] += 1
+            with accelerator.autocast():
+                loss, parts, count = objective(plain, number, part)
+            accelerator.backward(loss / settings.gradient_accumulation)
+            tokens += count * accelerator.num_processes
+            for key, value in parts.items():
+                sums.setdefault(key, []).append(value)
+        _average_gradients(accelerator, plain)
+        accelerator.clip_grad_norm_(plain.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        scheduler.step()
+        now = step + 1
+        last_of_stage = now == settings.steps or steps[now][0] != name
+        if now % settings.log_every == 0 or last_of_stage:
+            elapsed = time.perf_counter() - tick
+            figures = {key: float(np.mean(values)) for key, values in sums.items()}
+            sums.clear()
+            row = {"step": now, "stage": name, "tokens": tokens, "seconds": seconds + elapsed, **figures}
+            if accelerator.is_main_process:
+                if last_of_stage or now % settings.checkpoint_every == 0:
+                    row.update(_validated(accelerator, objectives, model))
+                _append(log_path, row)
+                say(f"{name} {now}/{settings.steps}: {_figures(row)}; {tokens / max(1e-9, seconds + elapsed):,.0f} tokens/s")
+        if now % settings.checkpoint_every == 0 and now < settings.steps:
+            _checkpoint(accelerator, checkpoint, now, tokens, seconds + time.perf_counter() - tick)
+    seconds += time.perf_counter() - tick
+    if accelerator.is_main_process:
+        _publish(settings, accelerator.unwrap_model(model), prepared, tokens, seconds, accelerator)
+    accelerator.wait_for_everyone()
+    return settings.output
+
+
+def _average_gradients(accelerator: Accelerator, model: torch.nn.Module) -> None:
+    """Mean gradients over the processes: the losses call the model's parts, which bypasses the wrapper's own reduction."""
+    if accelerator.num_processes > 1:
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
+
+
+def _validated(accelerator: Accelerator, objectives: Objectives, model: torch.nn.Module) -> dict[str, float]:
+    with accelerator.autocast():
+        return objectives.validate(accelerator.unwrap_model(model))
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
+
+
+def _figures(row: dict[str, Any]) -> str:
+    skipped = ("step", "stage", "tokens", "seconds")
+    return ", ".join(f"{key} {value:.3f}" for key, value in row.items() if key not in skipped)
+
+
+def _checkpoint(accelerator: Accelerator, folder: Path, step: int, tokens: int, seconds: float) -> None:
+    """Write beside the earlier checkpoint and swap, so that a crash half-way leaves one whole."""
+    fresh = folder.with_name(folder.name + ".new")
+    accelerator.save_state(str(fresh))
+    if accelerator.is_main_process:
+        (fresh / "progress.json").write_text(json.dumps({"step": step, "tokens": tokens, "seconds": seconds}))
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    accelerator.wait_for_everyone()
+
+
+def _publish(
+    settings: PretrainSettings, model: BertForMaskedLM, prepared: Prepared, tokens: int, seconds: float, accelerator: Accelerator
+) -> None:
+    model.config.dtype = torch.float32
+    model.save_pretrained(settings.output)
+    save_tokenizer(prepared.tokenizer, settings.output, settings.max_positions)
+    rows = [json.loads(line) for line in (settings.output / "log.jsonl").read_text().splitlines()]
+    facts = {
+        "settings": as_dict(settings),
+        "machine": {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
+                    "device": accelerator.device.type, "precision": accelerator.mixed_precision},
+        "torch": torch.__version__,
+        "tokens": tokens,
+        "seconds": round(seconds),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "figures": {"before": {k: v for k, v in rows[0].items() if k.startswith(("validation", "retrieval"))},
+                    "after": {k: v for k, v in rows[-1].items() if k.startswith(("validation", "retrieval"))}},
+    }  # fmt: skip
+    (settings.output / "pretrain.json").write_text(json.dumps(facts, indent=2) + "\n")
+    _draw(rows, settings.output / "loss.png")
+    shutil.rmtree(settings.output / "checkpoint", ignore_errors=True)
+
+
+def _draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """The losses over tokens as a picture."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    for key in ("mlm", "pair_mlm", "validation_mlm", "sentence", "token"):
+        points = [(row["tokens"] / 1e6, row[key]) for row in rows if key in row]
+        if points:
+            axis.plot(*zip(*points, strict=True), label=key, marker="o" if key == "validation_mlm" else None, linewidth=1)
+    axis.set_xlabel("million tokens")
+    axis.set_ylabel("loss")
+    axis.legend()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,86 @@
+"""Dividing examples so that no document, paraphrase family or near-duplicate stands on two sides."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from training.dataset import Example
+
+_WORD = re.compile(r"\w+")
+# Two sentences that share this much of the smaller one's word trigrams are taken for copies of each other.
+NEAR_DUPLICATE = 0.6
+
+
+def near_duplicates(texts: Sequence[str], threshold: float = NEAR_DUPLICATE) -> list[tuple[int, int]]:
+    """Pairs of indices whose word trigrams overlap by at least ``threshold`` of the smaller set."""
+    sets = []
+    index: dict[int, list[int]] = defaultdict(list)
+    for i, text in enumerate(texts):
+        words = _WORD.findall(text.lower())
+        grams = {hash(tuple(words[k : k + 3])) for k in range(len(words) - 2)} or {hash(tuple(words))}
+        sets.append(grams)
+        for gram in grams:
+            index[gram].append(i)
+    shared: dict[tuple[int, int], int] = defaultdict(int)
+    for members in index.values():
+        # A trigram in very many sentences is a set phrase and says nothing about copying.
+        if 2 <= len(members) <= 50:
+            for position, j in enumerate(members):
+                for i in members[:position]:
+                    shared[i, j] += 1
+    return [pair for pair, count in shared.items() if count >= threshold * min(len(sets[pair[0]]), len(sets[pair[1]]))]
+
+
+def clusters(examples: Sequence[Example]) -> list[str]:
+    """For every example the name of its cluster: groups joined where near-duplicates connect them."""
+    parent = {example.group: example.group for example in examples}
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for i, j in near_duplicates([example.text for example in examples]):
+        a, b = sorted((find(examples[i].group), find(examples[j].group)))
+        parent[b] = a
+    return [find(example.group) for example in examples]
+
+
+def _share(name: str, seed: int) -> float:
+    """A number in [0, 1) that depends on the name and the seed alone, so that added data never moves old data."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "big") / 2**64
+
+
+def assign(examples: Sequence[Example], validation: float, test: float, seed: int) -> list[str]:
+    """A split for every example: its own fixed one, else by its cluster.
+
+    A cluster that holds a fixed ``development`` or ``test`` example goes there whole, so that nothing near it trains.
+    """
+    names = clusters(examples)
+    fixed: dict[str, str] = {}
+    rank = {"train": 0, "validation": 1, "test": 2, "development": 3}
+    for name, example in zip(names, examples, strict=True):
+        if example.split and rank[example.split] >= rank.get(fixed.get(name, "train"), 0):
+            fixed[name] = example.split
+    splits = []
+    for name in names:
+        share = _share(name, seed)
+        if name in fixed and fixed[name] != "train":
+            splits.append(fixed[name])
+        elif name not in fixed and share < test:
+            splits.append("test")
+        elif share < test + validation:
+            # Real sentences marked for training still lend their share to validation.
+            splits.append("validation")
+        else:
+            splits.append("train")
+    return splits
+
+
+def folds(examples: Sequence[Example], count: int, seed: int) -> list[int]:
+    """A fold number for every example, clusters whole."""
+    return [int(_share(name, seed) * count) for name in clusters(examples)]
