@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,9 +40,16 @@ def _encoding(data: bytes, name: str) -> str:
     Raises:
         DocumentError: for binary data and for encodings that are none of those this module reads.
     """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return encoding
+    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    encoding = marked or _unmarked(data, name)
+    start = data[:65536].decode(encoding, errors="replace")
+    strange = sum(character in _CONTROL or character == "\ufffd" for character in start)
+    if strange > max(1, 0.01 * len(start)):
+        raise DocumentError(f"{name} is no text in UTF-8, UTF-16 or Windows-1252: convert it to UTF-8, or give a .txt file")
+    return encoding
+
+
+def _unmarked(data: bytes, name: str) -> str:
     head = data[:8192]
     if b"\0" in head:
         # UTF-16 without a mark, as some Windows programs write it: every other byte of the text is zero.
@@ -49,18 +57,13 @@ def _encoding(data: bytes, name: str) -> str:
             if head[high::2].count(0) > 0.8 * (len(head) // 2) and 0 not in head[1 - high :: 2]:
                 return encoding
         raise DocumentError(f"{name} is a binary file, not text: give plain-text files (.txt)")
-    encoding = "utf-8"
     try:
-        data.decode(encoding)
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
         # A few bytes short of a character at the very end mean that the data was cut, not that it is not UTF-8.
         if error.reason != "unexpected end of data" or len(data) - error.start >= 4:
-            encoding = "cp1252"
-    start = data[:65536].decode(encoding, errors="replace")
-    strange = sum(character in _CONTROL or character == "\ufffd" for character in start)
-    if strange > max(1, 0.01 * len(start)):
-        raise DocumentError(f"{name} is no text in UTF-8, UTF-16 or Windows-1252: convert it to UTF-8, or give a .txt file")
-    return encoding
+            return "cp1252"
+    return "utf-8"
 
 
 def decode(data: bytes, name: str) -> str:
@@ -79,13 +82,17 @@ def decode(data: bytes, name: str) -> str:
 
 
 def find(paths: Iterable[str]) -> Iterator[str]:
-    """Yield the names of the documents behind ``paths``: files as they are, ``.txt`` files below folders in sorted order."""
+    """Yield the names of the documents behind ``paths``: files as they are, ``.txt`` files below folders in sorted order.
+
+    A folder without any is yielded itself, so that reading it says so.
+    """
     for name in paths:
-        path = Path(name)
-        if name != STANDARD_INPUT and path.is_dir():
-            yield from (str(file) for file in sorted(path.rglob("*.txt")) if file.is_file())
-        else:
+        # Unlike Path.is_dir, this answers for names that are too long and folders that may not be entered.
+        if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112
             yield name
+            continue
+        files = [str(file) for file in sorted(Path(name).rglob("*.txt")) if file.is_file()]
+        yield from files or [name]
 
 
 def read(name: str) -> Document:
@@ -104,7 +111,7 @@ def read(name: str) -> Document:
         except FileNotFoundError:
             raise DocumentError(f"there is no file or folder named {name}: check the path") from None
         except IsADirectoryError:
-            raise DocumentError(f"{name} is a folder: give a file") from None
+            raise _folder(name) from None
         except OSError as error:
             raise DocumentError(f"cannot read {name}: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
@@ -135,8 +142,14 @@ def read_lines(name: str) -> Iterator[tuple[str, int]]:
             yield from _lines(file, head, name)
     except FileNotFoundError:
         raise DocumentError(f"there is no file or folder named {name}: check the path") from None
+    except IsADirectoryError:
+        raise _folder(name) from None
     except OSError as error:
         raise DocumentError(f"cannot read {name}: {error.strerror or error}") from None
+
+
+def _folder(name: str) -> DocumentError:
+    return DocumentError(f"{name} is a folder without .txt files: give text files, or a folder that holds some")
 
 
 def _lines(file: BinaryIO, head: bytes, shown: str) -> Iterator[tuple[str, int]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -51,13 +52,14 @@ class OnnxEngine:
             self._session = onnxruntime.InferenceSession(str(directory.onnx), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's exceptions share no public base class
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ModelDirectoryError(
-                f"{directory.onnx} cannot be loaded ({reason}): run  classify export {directory.path}"
-            ) from None
+            raise ModelDirectoryError(f"{directory.onnx} cannot be loaded ({reason}): run  classify export {directory.path}") from None
         outputs = self._session.get_outputs()[0].shape[-1]
         if isinstance(outputs, int) and outputs != len(directory.scheme):
             raise ModelDirectoryError(f"{directory.onnx} gives {outputs} scores but the model has {len(directory.scheme)} labels")
         self._inputs = {one.name for one in self._session.get_inputs()}
+        unknown = sorted(self._inputs - {"input_ids", "attention_mask", "token_type_ids"})
+        if unknown:
+            raise ModelDirectoryError(f"{directory.onnx} asks for {', '.join(unknown)}: run  classify export {directory.path}")
         self._pad_id = int(directory.config.get("pad_token_id") or 0)
 
     def logits(self, batch: Sequence[Encoding]) -> NDArray[np.float32]:
@@ -65,6 +67,23 @@ class OnnxEngine:
         feed = {name: array for name, array in padded(batch, self._pad_id).items() if name in self._inputs}
         result: NDArray[np.float32] = self._session.run(None, feed)[0]
         return result
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep transformers' progress bars and loading reports out of the user's terminal."""
+    from transformers.utils import logging as module
+
+    logging: Any = module  # its functions carry no types
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 class TorchEngine:
@@ -77,12 +96,20 @@ class TorchEngine:
         if threads:
             torch.set_num_threads(threads)
         try:
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                directory.path, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            ).eval()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            with _without_chatter():
+                model, found = AutoModelForSequenceClassification.from_pretrained(
+                    directory.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+                    output_loading_info=True,
+                )  # fmt: skip
+        except Exception as error:  # besides its own, the library lets through those of every file format it reads
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelDirectoryError(f"the weights in {directory.path} cannot be loaded: {reason}") from None
+        # The library would fill these in at random.
+        if missing := sorted(found["missing_keys"]):
+            raise ModelDirectoryError(
+                f"the weights in {directory.path} lack {', '.join(missing[:3])}: give a model that was trained to classify"
+            )
+        self._model: Any = model.eval()
         self._torch = torch
         self._pad_id = int(directory.config.get("pad_token_id") or 0)
         self._types = int(directory.config.get("type_vocab_size", 1)) > 1

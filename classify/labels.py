@@ -112,7 +112,7 @@ class LabelScheme:
                     raise LabelsError(f"{where}: the id '{name}' is used twice; every group and label needs its own")
                 seen.add(name)
             groups.append(group)
-        return cls(tuple(groups), tuple(data.get("rules") or ()))
+        return cls(tuple(groups), _sequence(data, "rules", where))
 
     @classmethod
     def from_ids(cls, ids: Sequence[str], group: str = "label", exclusive: bool = False) -> LabelScheme:
@@ -131,12 +131,26 @@ def _group(entry: Any, where: str) -> Group:
         raise LabelsError(f"{where} ('{entry['id']}'): 'exclusive' must be true or false, not {exclusive!r}")
     if exclusive and len(labels) < 2:
         raise LabelsError(f"{where} ('{entry['id']}') is exclusive and needs at least two labels")
-    return Group(entry["id"], tuple(_label(one, f"{where} ('{entry['id']}')") for one in labels), _names(entry), exclusive)
+    return Group(
+        entry["id"],
+        tuple(_label(one, f"{where} ('{entry['id']}')") for one in labels),
+        _by_language(entry, "name", where),
+        exclusive,
+    )
 
 
-def _names(entry: Mapping[str, Any]) -> Mapping[str, str]:
-    names = entry.get("name") or {}
-    return {"en": names} if isinstance(names, str) else dict(names)
+def _by_language(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, str]:
+    value = entry.get(key) or {}
+    if not isinstance(value, (str, Mapping)):
+        raise LabelsError(f"{where} ('{entry['id']}'): '{key}' must be a text, or texts by language, not {value!r}")
+    return {"en": value} if isinstance(value, str) else dict(value)
+
+
+def _sequence(entry: Mapping[str, Any], key: str, where: str) -> tuple[Any, ...]:
+    value = entry.get(key) or []
+    if not isinstance(value, list):
+        raise LabelsError(f"{where}: '{key}' must be a list, not {value!r}")
+    return tuple(value)
 
 
 def _label(entry: Any, where: str) -> Label:
@@ -144,15 +158,20 @@ def _label(entry: Any, where: str) -> Label:
         entry = {"id": entry}
     if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not entry["id"].strip():
         raise LabelsError(f"{where}: every label needs an 'id', found {entry!r}")
-    definition = entry.get("definition") or {}
+    here = f"{where}, label '{entry['id']}'"
     examples = entry.get("examples") or {}
+    if not isinstance(examples, Mapping):
+        raise LabelsError(f"{here}: 'examples' must hold the lists 'yes' and 'no', not {examples!r}")
+    cases = _sequence(entry, "border_cases", here)
+    if not all(isinstance(case, Mapping) and "case" in case and "decision" in case for case in cases):
+        raise LabelsError(f"{here}: each of 'border_cases' needs a 'case' and a 'decision'")
     return Label(
         id=entry["id"],
-        names=_names(entry),
-        definition={"en": definition} if isinstance(definition, str) else dict(definition),
-        includes=tuple(entry.get("includes") or ()),
-        excludes=tuple(entry.get("excludes") or ()),
-        border_cases=tuple((case["case"], case["decision"]) for case in entry.get("border_cases") or ()),
-        yes=tuple(examples.get("yes") or ()),
-        no=tuple(examples.get("no") or ()),
+        names=_by_language(entry, "name", where),
+        definition=_by_language(entry, "definition", where),
+        includes=_sequence(entry, "includes", here),
+        excludes=_sequence(entry, "excludes", here),
+        border_cases=tuple((case["case"], case["decision"]) for case in cases),
+        yes=_sequence(examples, "yes", f"{here}, 'examples'"),
+        no=_sequence(examples, "no", f"{here}, 'examples'"),
     )

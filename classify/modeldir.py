@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ONNX_FILES = ("onnx/model.onnx", "onnx/model_quantized.onnx")
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
+_NUMBERS = ("max_position_embeddings", "pad_token_id", "type_vocab_size", "vocab_size")
+_MARKERS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ModelDirectory:
                 raise ModelDirectoryError("this installation carries no model: give one with --model DIR")
             what = "is a file" if root.exists() else "does not exist"
             raise ModelDirectoryError(f"the model directory {root} {what}: give a directory that holds config.json")
-        config = _json(root / "config.json")
+        config = _config(root / "config.json")
         scheme = _scheme(root, config)
         return cls(root, config, scheme, Decisions.load(root / "decisions.json", scheme))
 
@@ -66,11 +69,7 @@ class ModelDirectory:
     @property
     def max_length(self) -> int:
         """Tokens the model can read at once, special tokens included."""
-        positions = int(self.config.get("max_position_embeddings", 512))
-        # RoBERTa's positions start after the padding index.
-        if self.config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-            positions -= int(self.config.get("pad_token_id", 1)) + 1
-        return positions
+        return positions(self.config)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, from ``tokenizer.json`` or a WordPiece ``vocab.txt``; truncates to :attr:`max_length`.
@@ -102,6 +101,17 @@ class ModelDirectory:
         return tokenizer
 
 
+def positions(config: Mapping[str, Any]) -> int:
+    """Tokens a model of this ``config.json`` can read at once, special tokens included."""
+    count = config.get("max_position_embeddings")
+    count = 512 if count is None else int(count)
+    # RoBERTa's positions start after the padding index.
+    if config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
+        padding = config.get("pad_token_id")
+        count -= (1 if padding is None else int(padding)) + 1
+    return count
+
+
 def _wordpiece(vocabulary: Path, settings_path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
@@ -111,15 +121,27 @@ def _wordpiece(vocabulary: Path, settings_path: Path) -> Tokenizer:
 
     settings = json.loads(settings_path.read_text(encoding="utf-8")) if settings_path.is_file() else {}
     tokenizer = Tokenizer(WordPiece.from_file(str(vocabulary), unk_token="[UNK]"))
-    tokenizer.normalizer = BertNormalizer(
-        lowercase=bool(settings.get("do_lower_case", True)), strip_accents=settings.get("strip_accents")
-    )
+    tokenizer.normalizer = BertNormalizer(lowercase=bool(settings.get("do_lower_case", True)), strip_accents=settings.get("strip_accents"))
     tokenizer.pre_tokenizer = BertPreTokenizer()
     sep, cls = tokenizer.token_to_id("[SEP]"), tokenizer.token_to_id("[CLS]")
     if sep is None or cls is None:
         raise ModelDirectoryError(f"{vocabulary} lacks [CLS] or [SEP]: it is no BERT vocabulary")
     tokenizer.post_processor = BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    # As transformers does: markers written out in a text are not spelled as words.
+    tokenizer.add_special_tokens([marker for marker in _MARKERS if tokenizer.token_to_id(marker) is not None])
     return tokenizer
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """``config.json``; of the numbers that this package reads, those that are null are left out."""
+    config = _json(path)
+    for key in _NUMBERS:
+        value = config.get(key)
+        if value is None:
+            config.pop(key, None)
+        elif not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ModelDirectoryError(f"{path} is damaged: {key} must be a whole number, not {value!r}")
+    return config
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -139,15 +161,16 @@ def _scheme(root: Path, config: dict[str, Any]) -> LabelScheme:
     if not isinstance(id2label, dict) or not id2label:
         raise ModelDirectoryError(f"{root / 'config.json'} names no labels (id2label): it is not a classification model")
     try:
-        names = [str(id2label[key]) for key in sorted(id2label, key=int)]
+        numbers = {int(key): str(label) for key, label in id2label.items()}
     except ValueError:
         raise ModelDirectoryError(f"the id2label keys in {root / 'config.json'} must be numbers") from None
+    names = [numbers[number] for number in sorted(numbers)]
+    if sorted(numbers) != list(range(len(id2label))) or len(set(names)) < len(names):
+        raise ModelDirectoryError(f"id2label in {root / 'config.json'} must number the labels from 0 on and name each once")
     if (root / "labels.yaml").is_file():
         scheme = LabelScheme.load(root / "labels.yaml")
         if scheme.ids != names:
-            raise ModelDirectoryError(
-                f"{root}: labels.yaml lists {', '.join(scheme.ids)} but config.json's outputs are {', '.join(names)}"
-            )
+            raise ModelDirectoryError(f"{root}: labels.yaml lists {', '.join(scheme.ids)} but config.json's outputs are {', '.join(names)}")
         return scheme
     # A directory somebody else trained: only an explicit multi-label problem has independent labels.
     exclusive = config.get("problem_type") != "multi_label_classification" and len(names) > 1

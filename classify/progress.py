@@ -55,9 +55,7 @@ class Progress:
             from rich.progress import Progress as RichProgress
             from rich.progress import SpinnerColumn, TextColumn
 
-            self._bar = RichProgress(
-                SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-            )
+            self._bar = RichProgress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
             self._bar.add_task("")
             self._bar.start()
         rate = self._sentences / elapsed

@@ -16,6 +16,9 @@ import yaml
 
 from classify.resources import resource
 
+# A dateline begins within so many characters of its line; the outlet before it may carry a full stop ("KONTAN. CO.ID").
+DATELINE_STARTS = 10
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -44,8 +47,8 @@ class _Rules:
     furniture_end: re.Pattern[str]
 
 
-def _any(patterns: list[str], end: str = "", flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    return re.compile(r"\s*(?:" + "|".join(f"(?:{pattern})" for pattern in patterns) + ")" + end, flags)
+def _any(patterns: list[str], flags: int = re.IGNORECASE) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), flags)
 
 
 @cache
@@ -56,12 +59,12 @@ def _rules() -> _Rules:
     return _Rules(
         # Also a bare number at the start of the line (a numbered heading) and a single capital (an initial).
         abbreviation=re.compile(r"(?:^\s*\d{1,2}|(?:^|[\s(\"'“‘/-])(?:[A-Z]|" + "|".join(abbreviations) + r"))\.\s*$"),
-        continuation=_any(sentences["continuations"], flags=0),
-        dateline=_any(sentences["datelines"], r"\s*$", flags=0),
+        continuation=re.compile(r"\s*(?:" + _any(sentences["continuations"], flags=0).pattern + ")"),
+        dateline=_any(sentences["datelines"], flags=0),
         glued=re.compile(sentences["glued"]),
-        furniture_line=_any(furniture["lines"], r"\s*$"),
+        furniture_line=_any(furniture["lines"]),
         furniture_opener=_any(furniture["openers"]),
-        furniture_end=_any(furniture["ends"], r"\s*$"),
+        furniture_end=_any(furniture["ends"]),
     )
 
 
@@ -83,10 +86,15 @@ def split_line(line: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     begin = 0
     for cut in cuts[1:]:
-        head, tail = line[begin:cut], line[cut:]
-        if tail and (rules.abbreviation.search(head) or rules.continuation.match(tail) or rules.dateline.match(head)):
-            continue
+        head = line[begin:cut]
         stripped = head.strip()
+        if cut < len(line) and (
+            rules.abbreviation.search(head)
+            or rules.continuation.match(line, cut)
+            # Outlet and place open a line; within one they are the end of an ordinary sentence.
+            or (begin < DATELINE_STARTS and rules.dateline.fullmatch(stripped))
+        ):
+            continue
         if stripped:
             first = begin + head.index(stripped)
             spans.append((first, first + len(stripped)))
@@ -103,11 +111,10 @@ def split(text: str) -> Iterator[Sentence]:
     ended = False
     offset = 0
     for line in text.splitlines(keepends=True):
-        if line.strip():
+        if body := line.strip():
             # "Tags" in a menu at the top must not swallow the article.
-            ended = ended or (offset > 0.3 * len(text) and rules.furniture_end.match(line) is not None)
-            if ended or is_furniture(line):
-                body = line.strip()
+            ended = ended or (offset > 0.3 * len(text) and rules.furniture_end.fullmatch(body) is not None)
+            if ended or is_furniture(body):
                 start = offset + line.index(body)
                 yield Sentence(start, start + len(body), body, furniture=True)
             else:
@@ -119,4 +126,6 @@ def split(text: str) -> Iterator[Sentence]:
 def is_furniture(line: str) -> bool:
     """Whether a whole line is page furniture."""
     rules = _rules()
-    return rules.furniture_line.match(line) is not None or rules.furniture_opener.match(line) is not None
+    # Stripped and matched as a whole: a pattern that may begin or end in white space takes cubic time on a long indent.
+    body = line.strip()
+    return rules.furniture_line.fullmatch(body) is not None or rules.furniture_opener.match(body) is not None

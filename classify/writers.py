@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -101,6 +102,10 @@ def _inert(text: str) -> str:
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and len(text) > 1 else text
 
 
+# A document must not be able to move the cursor of the terminal it is shown in, or recolour it.
+_VISIBLE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+
+
 class TableWriter:
     """A table per document, drawn when the document is complete."""
 
@@ -129,7 +134,11 @@ class TableWriter:
         on_terminal = self._stream.isatty()
         console = Console(file=self._stream, width=None if on_terminal else 120, highlight=False, soft_wrap=False)
         table = Table(
-            title=Text(self._rows[0].document), title_justify="left", box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False
+            title=Text(self._rows[0].document.translate(_VISIBLE)),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_lines=False,
+            pad_edge=False,
         )
         table.add_column("sentence", ratio=3, overflow="fold")
         for group in self._scheme.groups:
@@ -139,7 +148,7 @@ class TableWriter:
             for group in self._scheme.groups:
                 given = row.labels.get(group.id, [])
                 cells.append(Text("\n".join(f"{label} {row.scores[label]:.2f}" for label in given) or "-"))
-            table.add_row(Text(row.text), *cells, style="dim" if row.furniture else None)
+            table.add_row(Text(row.text.translate(_VISIBLE)), *cells, style="dim" if row.furniture else None)
         console.print(table)
         self._rows.clear()
 
@@ -151,19 +160,38 @@ FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
 }
 
 
+def _is_device(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 @contextmanager
 def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
     """Open ``path`` for writing so that it changes only when all went well: a temporary file beside it, then a rename.
 
+    A link is followed; what is no file but can be written to (a pipe, ``/dev/null``) is written to directly.
+
     Raises:
         ClassifyError: when it cannot be written (no such folder, no permission, disk full); the earlier file is untouched.
     """
+    if _is_device(path):
+        try:
+            with open(path, "w", encoding=encoding, errors="replace", newline="") as stream:
+                yield stream
+        except OSError as error:
+            raise ClassifyError(f"cannot write {path}: {error.strerror or error}") from None
+        return
+    shown, path = path, Path(os.path.realpath(path))
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise ClassifyError(f"cannot write {path}: {error.strerror or error}") from None
+        raise ClassifyError(f"cannot write {shown}: {error.strerror or error}") from None
     try:
-        with open(handle, "w", encoding=encoding, newline="") as stream:
+        # "replace" for file names that are no Unicode; everything else in a row is.
+        with open(handle, "w", encoding=encoding, errors="replace", newline="") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -173,7 +201,7 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
         os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
         os.replace(name, path)
     except OSError as error:
-        raise ClassifyError(f"cannot write {path}: {error.strerror or error}") from None
+        raise ClassifyError(f"cannot write {shown}: {error.strerror or error}") from None
     finally:
         Path(name).unlink(missing_ok=True)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError  # the error alone; weights are read with weights_only
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertTokenizer
 
 from classify.errors import SettingsError
@@ -94,7 +96,7 @@ def load_model(base: str | Path, scheme: LabelScheme, dropout: float, seed: int)
         model = AutoModelForSequenceClassification.from_pretrained(
             str(base), config=config, dtype=torch.float32, ignore_mismatched_sizes=True, attn_implementation="eager"
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
         raise SettingsError(_unavailable(base, error)) from None
     model.config.dtype = torch.float32
     return model

@@ -27,10 +27,19 @@ class Keywords:
             raise SettingsError(f"cannot read the keyword list {path}: {error.strerror}") from None
         except yaml.YAMLError as error:
             raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(rules, dict):
+            raise SettingsError(f"{path} must hold 'label: list of rules' blocks, a rule being a list of patterns")
         self._rules: list[list[list[re.Pattern[str]]]] = []
         for label in scheme.ids:
-            lists = (rules or {}).get(label, [])
-            self._rules.append([[re.compile(pattern, re.IGNORECASE) for pattern in rule] for rule in lists])
+            try:
+                self._rules.append([[re.compile(one, re.IGNORECASE) for one in rule] for rule in rules.get(label, [])])
+            except re.error as error:
+                raise SettingsError(f"{path}: '{error.pattern!s}' under '{label}' is not a regular expression: {error.msg}") from None
+
+    @property
+    def covers_any(self) -> bool:
+        """Whether there is a rule for any of the labels; a list made for another scheme has none."""
+        return any(self._rules)
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Which labels are given, shape ``(texts, labels)``."""

@@ -46,8 +46,9 @@ def _parameters(config: dict[str, Any]) -> str:
 
 
 def _header(result: dict[str, Any], scheme: LabelScheme) -> str:
-    lines = ["---", "language: id", "license: apache-2.0", "library_name: transformers", "pipeline_tag: text-classification",
-             "tags: [news, multi-label, stance, topic, onnx]", "model-index:", "- name: indonews-classify", "  results:"]  # fmt: skip
+    lines = ["---", "language: id", "license: apache-2.0", "library_name: transformers"]
+    lines += ["pipeline_tag: text-classification", "tags: [news, multi-label, stance, topic, onnx]"]
+    lines += ["model-index:", "- name: indonews-classify", "  results:"]
     for part in result["parts"]:
         lines += ["  - task: {type: text-classification, name: multi-label sentence classification}",
                   f"    dataset: {{type: json, name: '{part['name']}'}}", "    metrics:"]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from classify.errors import DataError
 from classify.labels import LabelScheme
-from training.dataset import Example, Pool, data_files, normalise, parse, rows
+from training.dataset import Example, Pool, data_files, lines, normalise, read_example
 from training.splits import near_duplicates
 
 # Longer texts are hardly one sentence; the model would cut them.
@@ -68,23 +68,45 @@ def check(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None) 
     missing = 0
     for path in data_files(paths):
         try:
-            for where, row in rows(path):
+            for where, line in lines(path):
                 try:
-                    if "text" not in row and "sha256" in row:
-                        found = pool.resolve(row) if pool else None
-                        if found is None:
-                            missing += 1
-                            continue
-                        row = found
-                    examples.append(parse(where, row, scheme))
-                except (DataError, KeyError) as error:
-                    message = str(error).removeprefix(f"{where}: ")
-                    findings.append(Finding(True, where, f"lacks {message}" if isinstance(error, KeyError) else message))
+                    example = read_example(where, line, scheme, pool)
+                except DataError as error:
+                    findings.append(Finding(True, where, str(error).removeprefix(f"{where}: ")))
+                    continue
+                if example is None:
+                    missing += 1
+                else:
+                    examples.append(example)
         except DataError as error:
             where, _, message = str(error).partition(": ")
             findings.append(Finding(True, where, message))
     findings += _lengths(examples) + _identifiers(examples) + _copies(examples) + _support(examples, scheme)
     return Report(findings, examples, missing)
+
+
+def agreement(examples: Sequence[Example], scheme: LabelScheme) -> dict[str, tuple[int, float]]:
+    """Krippendorff's alpha (nominal) per label over the rows two readers labelled independently.
+
+    Their two answers differ exactly on a row's disputed labels, so they need not be stored.
+
+    Returns:
+        per label how often a reader gave it (over both readers) and alpha, NaN where nobody gave it.
+    """
+    import krippendorff
+
+    result: dict[str, tuple[int, float]] = {}
+    twice = [example for example in examples if example.read_twice]
+    for label in scheme.ids:
+        first, second = [], []
+        for example in twice:
+            given = any(label in labels for labels in example.labels.values())
+            first.append(int(given))
+            second.append(int(given != (label in example.disputed)))
+        count = sum(first) + sum(second)
+        alpha = krippendorff.alpha([first, second], level_of_measurement="nominal") if 0 < count < 2 * len(twice) else float("nan")
+        result[label] = (count, float(alpha))
+    return result
 
 
 def _lengths(examples: Sequence[Example]) -> list[Finding]:
@@ -125,8 +147,7 @@ def _copies(examples: Sequence[Example]) -> list[Finding]:
                 Finding(
                     True,
                     other.where,
-                    f"same text as {one.where} but {group} is {_list(other.labels[group])} here "
-                    f"and {_list(one.labels[group])} there",
+                    f"same text as {one.where} but {group} is {_list(other.labels[group])} here and {_list(one.labels[group])} there",
                 )
             )
         elif normalise(one.context) == normalise(other.context):
@@ -135,9 +156,7 @@ def _copies(examples: Sequence[Example]) -> list[Finding]:
         one, other = examples[i], examples[j]
         sides = {one.split in HELD_OUT, other.split in HELD_OUT}
         if len(sides) == 2 and one.group != other.group:
-            found.append(
-                Finding(True, other.where, f"nearly the same as {one.where}, which is in another split: give both one 'group'")
-            )
+            found.append(Finding(True, other.where, f"nearly the same as {one.where}, which is in another split: give both one 'group'"))
     return found
 
 
@@ -164,7 +183,5 @@ def _support(examples: Sequence[Example], scheme: LabelScheme) -> list[Finding]:
             continue
         rate = [(counts[side][label] + 1) / (sizes[side] + 1) for side in (False, True)]
         if max(rate) > 5 * min(rate) and counts[True][label] + counts[False][label] >= MIN_POSITIVES:
-            found.append(
-                Finding(False, "all files", f"'{label}' is on {rate[0]:.1%} of training but {rate[1]:.1%} of held-out sentences")
-            )
+            found.append(Finding(False, "all files", f"'{label}' is on {rate[0]:.1%} of training but {rate[1]:.1%} of held-out sentences"))
     return found

@@ -29,25 +29,32 @@ def read_texts(path: Path) -> Iterator[str]:
     """Yield one text after the other from ``.txt`` / ``.txt.xz`` (a paragraph a line) or ``.jsonl`` (title and text).
 
     Raises:
-        DataError: when the file is missing or a JSON line does not hold a ``text``.
+        DataError: when the file is missing, is not UTF-8, or a JSON line does not hold a ``text``.
     """
     if not path.is_file():
         raise DataError(f"there is no text file at {path}: point the setting at an existing .txt, .txt.xz or .jsonl file")
-    if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8") as lines:
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
+            if path.suffix != ".jsonl":
+                yield from lines
+                return
             for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    yield f"{row.get('title') or ''}\n{row['text']}".strip()
-                except (ValueError, KeyError, AttributeError):
-                    raise DataError(f'{path}:{number}: expected one JSON object with a "text" a line') from None
-        return
-    if path.suffix == ".xz":
-        with lzma.open(path, "rt", encoding="utf-8") as lines:
-            yield from lines
-    else:
-        with path.open(encoding="utf-8") as lines:
-            yield from lines
+                yield _article(f"{path}:{number}", line)
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text: convert it") from None
+    except (lzma.LZMAError, EOFError) as error:
+        raise DataError(f"{path} cannot be unpacked ({error}): it is damaged or not an .xz file") from None
+
+
+def _article(where: str, line: str) -> str:
+    """Title and text of one JSON line."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise DataError(f'{where}: expected one JSON object with a "text" a line')
+    return f"{row.get('title') or ''}\n{row['text']}".strip()
 
 
 def clean_paragraphs(text: str) -> Iterator[str]:
@@ -134,9 +141,7 @@ class Sequences:
         return cls(np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint16), starts)
 
 
-def batches_of_similar_length(
-    lengths: NDArray[np.int64], tokens_per_batch: int, seed: int, pool: int = 20_000
-) -> list[NDArray[np.int64]]:
+def batches_of_similar_length(lengths: NDArray[np.int64], tokens_per_batch: int, seed: int, pool: int = 20_000) -> list[NDArray[np.int64]]:
     """One pass over all sequences in random order, as batches of index arrays with little padding.
 
     Sequences are shuffled, sorted by length within pools of ``pool`` and cut where the padded batch would exceed

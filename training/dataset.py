@@ -33,6 +33,7 @@ class Example:
         origin: where the sentence comes from.
         split: fixed split, or ``""`` to let the splitter decide.
         disputed: labels on which two careful readers differed; left out of scoring.
+        read_twice: whether two readers labelled the row independently.
         where: file and line, for messages.
     """
 
@@ -44,7 +45,13 @@ class Example:
     origin: str = ""
     split: str = ""
     disputed: tuple[str, ...] = ()
+    read_twice: bool = False
     where: str = field(default="", compare=False)
+
+    @property
+    def file(self) -> str:
+        """Name of the file it was read from."""
+        return Path(self.where.rsplit(":", 1)[0]).name
 
 
 def normalise(text: str) -> str:
@@ -77,32 +84,42 @@ def data_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``(file:line, object)`` for every line of a JSON Lines file.
+def lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield ``(file:line, line)`` for every line of a file that is not blank.
+
+    Raises:
+        DataError: when the file is not UTF-8.
+    """
+    with path.open(encoding="utf-8-sig") as stream:
+        try:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    yield f"{path}:{number}", line
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not UTF-8 text: convert it") from None
+
+
+def decode(where: str, line: str) -> dict[str, Any]:
+    """One line of JSON Lines.
 
     Raises:
         DataError: for a line that is not a JSON object; names the line.
     """
-    with path.open(encoding="utf-8-sig") as lines:
-        number = 0
-        try:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise ValueError("not an object")
-                    yield f"{path}:{number}", row
-        except UnicodeDecodeError:
-            raise DataError(f"{path} is not UTF-8 text: convert it") from None
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not a JSON object ({error})") from None
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not a JSON object ({error})") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: not a JSON object (but {type(row).__name__})")
+    return row
 
 
 def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
     """One row as an example.
 
     Raises:
-        DataError: for a missing text, a group that is not a list, or an unknown label; names the valid ones.
+        DataError: for a missing text, a group that is not a list, an exclusive one without exactly one label, or an unknown
+            label; names the valid ones.
     """
     text = row.get("text")
     if not isinstance(text, str) or not text.strip():
@@ -119,13 +136,18 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
             if one not in valid:
                 raise DataError(f"{where}: unknown {group.id} label '{one}'; the labels are: {', '.join(valid)}")
         labels[group.id] = tuple(label for label in valid if label in given)
+        if group.exclusive and len(labels[group.id]) != 1:
+            raise DataError(f'{where}: "{group.id}" is exclusive and needs exactly one label, not {given!r}')
     if not labels:
         raise DataError(f"{where}: none of the groups {', '.join(group.id for group in scheme.groups)} is given")
     split = str(row.get("split") or "")
     if split and split not in SPLITS:
         raise DataError(f"{where}: unknown split '{split}'; the splits are: {', '.join(SPLITS)}")
     disputed = row.get("disputed") or row.get("unsure") or ()
-    identity = str(row.get("id") or where)
+    if not isinstance(disputed, (list, tuple)):
+        raise DataError(f'{where}: "disputed" must be a list of label ids, not {disputed!r}')
+    # Without the folder, so that the same file is recognised from wherever it is named.
+    identity = str(row["id"] if row.get("id") not in (None, "") else Path(where).name)
     return Example(
         id=identity,
         text=text.strip(),
@@ -135,6 +157,7 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
         origin=str(row.get("origin") or row.get("source") or ""),
         split=split,
         disputed=tuple(str(one) for one in disputed),
+        read_twice=row.get("annotation") in ("agreed", "adjudicated"),
         where=where,
     )
 
@@ -156,16 +179,40 @@ class Pool:
         """The row with ``text`` and ``context`` filled in, or None when the pool lacks the sentence.
 
         Raises:
-            DataError: when the article is there but the sentence at that place is another one.
+            DataError: when the row does not say where the sentence stands, or another sentence stands there.
         """
-        article = self._articles.get(str(row["article"]))
-        if article is None:
+        try:
+            article, start, end, wanted = str(row["article"]), int(row["start"]), int(row["end"]), str(row["sha256"])
+            before, after = map(int, row.get("context") or (0, 0))
+        except KeyError as error:
+            raise DataError(f"a row without text needs {error}") from None
+        except (TypeError, ValueError):
+            raise DataError('"start", "end" and the two of "context" must be whole numbers') from None
+        if article not in self._articles:
             return None
-        text = article[row["start"] : row["end"]]
-        if digest(text) != row["sha256"]:
-            raise DataError(f"the article {row['article']} in the pool differs from the labelled one at {row['start']}")
-        before = row.get("context")
-        return {**row, "text": text, "context": article[before[0] : before[1]] if before else "", "id": row["sha256"][:16]}
+        whole = self._articles[article]
+        text = whole[start:end]
+        if digest(text) != wanted:
+            raise DataError(f"the article {article} in the pool differs from the labelled one at {start}")
+        return {**row, "text": text, "context": whole[before:after], "id": wanted[:16]}
+
+
+def read_example(where: str, line: str, scheme: LabelScheme, pool: Pool | None) -> Example | None:
+    """The example on one line, or None when its text is in an article that ``pool`` does not hold.
+
+    Raises:
+        DataError: for an unusable row; names the line.
+    """
+    row = decode(where, line)
+    if "text" not in row and "sha256" in row:
+        try:
+            found = pool.resolve(row) if pool else None
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from None
+        if found is None:
+            return None
+        row = found
+    return parse(where, row, scheme)
 
 
 @dataclass(frozen=True)
@@ -185,14 +232,12 @@ def load(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None) -
     examples: list[Example] = []
     missing = 0
     for path in data_files(paths):
-        for where, row in rows(path):
-            if "text" not in row and "sha256" in row:
-                found = pool.resolve(row) if pool else None
-                if found is None:
-                    missing += 1
-                    continue
-                row = found
-            examples.append(parse(where, row, scheme))
+        for where, line in lines(path):
+            example = read_example(where, line, scheme, pool)
+            if example is None:
+                missing += 1
+            else:
+                examples.append(example)
     if not examples:
         hint = " (labels of real sentences need --pool, the articles they were drawn from)" if missing else ""
         raise DataError(f"no labelled sentence found in {', '.join(str(path) for path in paths)}{hint}")

@@ -32,10 +32,6 @@ class Part:
     examples: list[Example]
 
 
-def _file(example: Example) -> str:
-    return Path(example.where.rsplit(":", 1)[0]).name
-
-
 def parts(examples: Sequence[Example], record: dict[str, Any]) -> list[Part]:
     """Cut data into what may be scored: held-out splits of files the model was trained on, other files whole.
 
@@ -47,13 +43,13 @@ def parts(examples: Sequence[Example], record: dict[str, Any]) -> list[Part]:
         DataError: when nothing is left that the model was not trained on.
     """
     trained_on = set(record.get("data", {}))
-    held_out = {identity: split for split, ids in record.get("held_out", {}).items() for identity in ids}
+    held_out = _held_out(record)
     found: dict[str, list[Example]] = {}
     for example in examples:
-        if _file(example) not in trained_on:
-            found.setdefault(_file(example), []).append(example)
-        elif example.id in held_out:
-            found.setdefault(f"{_file(example)} ({held_out[example.id]} split)", []).append(example)
+        if example.file not in trained_on:
+            found.setdefault(example.file, []).append(example)
+        elif (example.file, example.id) in held_out:
+            found.setdefault(f"{example.file} ({held_out[example.file, example.id]} split)", []).append(example)
     if not found:
         raise DataError("every sentence of the data was used in training this model: there is nothing to evaluate on")
     return [Part(name, rows) for name, rows in found.items()]
@@ -61,8 +57,14 @@ def parts(examples: Sequence[Example], record: dict[str, Any]) -> list[Part]:
 
 def training_examples(record: dict[str, Any], examples: Sequence[Example]) -> list[Example]:
     """The rows of ``examples`` that the recorded run trained on, validation included."""
-    held_out = {identity for ids in record["held_out"].values() for identity in ids}
-    return [e for e in examples if _file(e) in record["data"] and e.id not in held_out]
+    held_out = _held_out(record)
+    return [e for e in examples if e.file in record["data"] and (e.file, e.id) not in held_out]
+
+
+def _held_out(record: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """The split of every sentence the recorded run kept aside, by file and id."""
+    files = ((split, file, ids) for split, held in record.get("held_out", {}).items() for file, ids in held.items())
+    return {(file, identity): split for split, file, ids in files for identity in ids}
 
 
 def evaluate(
@@ -106,7 +108,9 @@ def evaluate(
         scores = np.asarray([[p.scores[label] for label in scheme.ids] for p in predictions])
         answers = [{label for labels in p.labels.values() for label in labels} for p in predictions]
         given = np.asarray([[label in answer for label in scheme.ids] for answer in answers])
-        systems = {"model": given, "keywords": words.predict(texts)}
+        systems = {"model": given}
+        if words.covers_any:
+            systems["keywords"] = words.predict(texts)
         if baseline is not None:
             systems["tfidf"] = baseline.predict(texts)
         wanted = np.nan_to_num(targets(part.examples, scheme)) > 0.5
@@ -119,9 +123,7 @@ def evaluate(
                 "rows": len(texts),
                 "documents": len(set(units)),
                 "disputed": int((known & ~mask).sum()),
-                "systems": {
-                    name: figures(flags, wanted, mask, scheme, units, resamples).as_dict() for name, flags in systems.items()
-                },
+                "systems": {name: figures(flags, wanted, mask, scheme, units, resamples).as_dict() for name, flags in systems.items()},
                 # The same with every adjudicated label counted, disputed or not.
                 "model_with_disputed": figures(given, wanted, known, scheme, units, resamples).as_dict()["groups"],
                 "curves": _curves(scores, wanted, mask, scheme),
@@ -157,7 +159,7 @@ def _wrong(
         extra = [scheme.ids[i] for i in np.flatnonzero(answer & ~truth & counted)]
         missed = [scheme.ids[i] for i in np.flatnonzero(truth & ~answer & counted)]
         if extra or missed:
-            rows.append({"id": example.id, "file": _file(example), "extra": extra, "missed": missed})
+            rows.append({"id": example.id, "file": example.file, "extra": extra, "missed": missed})
     return rows
 
 
@@ -181,8 +183,8 @@ def markdown(result: dict[str, Any]) -> str:
                 left_out = ", ".join(values["without_support"])
                 lines.append(f"| *{group} macro leaves out {left_out}: no such sentence here* |" + " |" * len(systems))
         lines.append("| exact match | " + " | ".join(_cell(part["systems"][name]["exact_match"]) for name in systems) + " |")
-        lines += ["", "| label | support | precision | recall | F1 | " + " | ".join(f"F1 {SYSTEMS[n]}" for n in systems[1:]) + " |"]
-        lines.append("|---|--:|--:|--:|--:|" + "--:|" * (len(systems) - 1))
+        columns = ["label", "support", "precision", "recall", "F1", *(f"F1 {SYSTEMS[name]}" for name in systems[1:])]
+        lines += ["", "| " + " | ".join(columns) + " |", "|---|" + "--:|" * (len(columns) - 1)]
         for label in result["labels"]:
             row = part["systems"]["model"]["labels"][label]
             others = [f"{part['systems'][name]['labels'][label]['f1'][0]:.3f}" for name in systems[1:]]

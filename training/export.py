@@ -13,6 +13,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
@@ -37,11 +38,11 @@ def compact_scale(weights: NDArray[np.float32], axis: int) -> NDArray[np.float32
 
 
 def round_weights(model: torch.nn.Module) -> None:
-    """Round every weight matrix to 8-bit integers times a step per output row, in place."""
+    """Round every weight matrix to 8-bit integers times a step per output row, in place; such a matrix stays as it is."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if parameter.ndim == 2 and "classifier" not in name:
-                values = parameter.detach().numpy()
+            values = parameter.detach().numpy()
+            if parameter.ndim == 2 and "classifier" not in name and _integers(values) is None:
                 step = compact_scale(values, axis=0)
                 parameter.copy_(torch.from_numpy(np.clip(np.round(values / step), -127, 127) * step))
 
@@ -86,7 +87,7 @@ def export(directory: Path, quiet: bool = True) -> Path:
         model = AutoModelForSequenceClassification.from_pretrained(
             directory, local_files_only=True, use_safetensors=True, dtype=torch.float32, attn_implementation="eager"
         ).eval()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelDirectoryError(f"the weights in {directory} cannot be loaded: {str(error).splitlines()[0]}") from None
     folder = directory / "onnx"
     partial = directory / ".onnx.new"

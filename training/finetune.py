@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from classify.classifier import MAX_TOKENS
 from classify.decisions import Decisions, decide, probabilities
 from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
+from classify.modeldir import positions
 from training import splits
 from training.base import is_directory, load_model, load_tokenizer
 from training.calibrate import choose_thresholds
@@ -112,9 +113,7 @@ class TrainSettings:
 class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
     """Tokenised examples; in training the context is dropped at random, anew each time a row is drawn."""
 
-    def __init__(
-        self, examples: Sequence[Example], scheme: LabelScheme, tokenizer: Any, settings: TrainSettings, training: bool
-    ) -> None:
+    def __init__(self, examples: Sequence[Example], scheme: LabelScheme, tokenizer: Any, settings: TrainSettings, training: bool) -> None:
         limit = min(settings.max_length, tokenizer.model_max_length)
 
         def encode(with_context: bool) -> list[dict[str, list[int]]]:
@@ -228,6 +227,8 @@ def fit(
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
+    # Many tokenizers do not say how many positions their model has.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
     repeated = [e for e in train for _ in range(settings.real_weight if e.where and "news" in Path(e.where).name else 1)]
     weights = positive_weights(torch.from_numpy(targets(train, scheme)), settings.weighting)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -277,10 +278,15 @@ def fit(
         grouped_loss=GroupedLoss(scheme, weights),
         layer_decay=settings.layer_decay,
     )
-    resumable = any(folder.glob("checkpoint-*/trainer_state.json"))
-    if resumable:
+    if quiet:
+        # Where it shows no bar, the library prints its log instead.
+        trainer.remove_callback(PrinterCallback)
+    # The state is written last, so a checkpoint cut off half-way has none.
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    last = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    if last is not None:
         logger.warning("resuming from the last checkpoint in %s", folder)
-    trainer.train(resume_from_checkpoint=resumable or None)
+    trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     history = [row for row in trainer.state.log_history if "eval_macro_f1" in row]
     best = max(history, key=lambda row: row["eval_macro_f1"], default=None)
     return Run(trainer, tokenizer, float(best["epoch"]) if best else 0.0, float(best["eval_macro_f1"]) if best else 0.0, history)
@@ -376,6 +382,8 @@ def _cross_validated(
 ) -> tuple[Run, dict[str, Any], dict[str, Any]]:
     """Thresholds and epochs from out-of-fold predictions, then one model on everything."""
     fold = np.asarray(splits.folds(examples, settings.folds, settings.seed))
+    if len(set(fold.tolist())) < settings.folds:
+        raise DataError(f"{len(examples)} sentences are too few for {settings.folds} folds: give more data or fewer folds")
     logits = np.zeros((len(examples), len(scheme)), dtype=np.float32)
     epochs, scores = [], []
     for number in range(settings.folds):
@@ -406,9 +414,7 @@ def _cross_validated(
     return run, decisions, facts
 
 
-def _record(
-    settings: TrainSettings, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]
-) -> dict[str, Any]:
+def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]) -> dict[str, Any]:
     """What somebody needs to repeat the run: settings, data digests, versions, machine."""
     digests: dict[str, str] = {}
     for path in settings.data:
@@ -421,12 +427,13 @@ def _record(
     return {
         # Paths of this machine mean nothing elsewhere; names do.
         "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
+                     "labels": settings.labels.name, "data": [path.name for path in settings.data],
                      "pool": [path.name for path in settings.pool]},
         "base": base,
         "data": digests,
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
-        # By id, so that an evaluation knows what the model has not seen.
-        "held_out": {side: [e.id for e, one in zip(examples, sides, strict=True) if one == side]
+        # By file and id, so that an evaluation knows what the model has not seen.
+        "held_out": {side: _ids_by_file([e for e, one in zip(examples, sides, strict=True) if one == side])
                      for side in ("test", "development") if side in sides},
         "figures": facts,
         "history": run.history,
@@ -436,6 +443,13 @@ def _record(
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(),
                     "bf16": uses_bf16(settings.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))},
     }  # fmt: skip
+
+
+def _ids_by_file(examples: Sequence[Example]) -> dict[str, list[str]]:
+    ids: dict[str, list[str]] = {}
+    for example in examples:
+        ids.setdefault(example.file, []).append(example.id)
+    return ids
 
 
 def _write_json(path: Path, value: Any) -> None:

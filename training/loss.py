@@ -34,9 +34,7 @@ class GroupedLoss:
                     total = total + functional.cross_entropy(part[rows], target[rows].argmax(dim=1))
             elif known.any():
                 weight = None if self._weight is None else self._weight[columns].to(part.device)
-                losses = functional.binary_cross_entropy_with_logits(
-                    part, torch.nan_to_num(target), pos_weight=weight, reduction="none"
-                )
+                losses = functional.binary_cross_entropy_with_logits(part, torch.nan_to_num(target), pos_weight=weight, reduction="none")
                 total = total + losses[known].mean()
         return total
 

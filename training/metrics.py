@@ -38,7 +38,10 @@ class MultiLabelScores(evaluate.Metric):  # type: ignore[misc]
         for label in range(wanted.shape[1]):
             counts = wanted[:, label] >= 0
             truth, answer = wanted[counts, label], given[counts, label]
-            precision, recall, f1, _ = precision_recall_fscore_support(truth, answer, average="binary", zero_division=0)
+            if not counts.any():  # nobody was asked about this label
+                precision, recall, f1 = 0.0, 0.0, 0.0
+            else:
+                precision, recall, f1, _ = precision_recall_fscore_support(truth, answer, average="binary", zero_division=0)
             for name, value in zip(columns, (precision, recall, f1, truth.sum(), answer.sum()), strict=True):
                 columns[name].append(float(value))
         return columns
@@ -47,7 +50,8 @@ class MultiLabelScores(evaluate.Metric):  # type: ignore[misc]
 def label_scores(given: Flags, wanted: Flags, mask: Flags) -> dict[str, list[float]]:
     """:class:`MultiLabelScores` of arrays ``(rows, labels)``; entries outside ``mask`` do not count."""
     references = np.where(mask, wanted.astype(np.int32), -1)
-    result: dict[str, list[float]] | None = MultiLabelScores().compute(
+    # In memory, because files would go to a shared cache folder under one name for all processes.
+    result: dict[str, list[float]] | None = MultiLabelScores(keep_in_memory=True).compute(
         predictions=given.astype(np.int32).tolist(), references=references.tolist()
     )
     assert result is not None

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
 
-from classify.errors import SettingsError
+from classify.errors import DataError, SettingsError
 from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, read_pairs, read_texts
 from training.precision import uses_bf16
 from training.settings import as_dict
@@ -37,6 +37,9 @@ from training.tokenizer import save_tokenizer, train_tokenizer
 from training.transfer import Links, align, start_embeddings
 
 logger = logging.getLogger(__name__)
+
+# Sentence pairs never trained on, for the translation-retrieval check.
+HELD_PAIRS = 500
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,19 @@ class PretrainSettings:
             raise SettingsError(f"setting 'mask' must lie between 0 and 1, not {self.mask}")
         if any(stage.distil > 0 for stage in self.stages) and not (self.parallel and self.teacher):
             raise SettingsError("a stage with 'distil' above 0 needs both 'parallel' and 'teacher'")
+        if self.parallel and not self.teacher:
+            raise SettingsError("setting 'parallel' needs a 'teacher': the pairs carry its knowledge over")
         if self.hidden_size % self.heads:
             raise SettingsError(f"'hidden_size' ({self.hidden_size}) must be a multiple of 'heads' ({self.heads})")
         if self.vocabulary_size > 65_535:
             raise SettingsError("setting 'vocabulary_size' must be below 65536: token ids are stored in 16 bits")
+        # A sentence of a pair may be twice as long as a paragraph's part.
+        longest = self.max_length * (2 if self.parallel else 1) + 2
+        if longest > self.max_positions:
+            raise SettingsError(
+                f"setting 'max_length' ({self.max_length}) makes sequences of up to {longest} tokens, more than "
+                f"'max_positions' ({self.max_positions})"
+            )
 
     @property
     def steps(self) -> int:
@@ -141,6 +153,7 @@ def prepare(settings: PretrainSettings) -> Prepared:
     """Train the vocabulary, tokenise the corpus and align the parallel text; done once, kept in ``output/prepared``."""
     folder = settings.output / "prepared"
     names = ("train", "validation", "english", "indonesian", "links")
+    _same_recipe(settings, folder / "recipe.json")
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
         held_out = HeldOut(settings.held_out)
@@ -155,7 +168,13 @@ def prepare(settings: PretrainSettings) -> Prepared:
                         paragraphs.append(paragraph)
         logger.info("%d paragraphs; %d dropped because they share wording with held-out texts", len(paragraphs), dropped)
         # One paragraph in two hundred, by its own hash so that a copy never stands on both sides.
-        is_validation = [hashlib.sha256(paragraph.encode()).digest()[0] == 0 for paragraph in paragraphs]
+        digests = [hashlib.sha256(paragraph.encode()).digest() for paragraph in paragraphs]
+        is_validation = [digest[0] == 0 for digest in digests]
+        if digests and not any(is_validation):
+            # Of very little text at least one paragraph.
+            is_validation = [digest == min(digests) for digest in digests]
+        if all(is_validation):
+            raise DataError(f"there are too few paragraphs of four or more words to learn from in {', '.join(map(str, settings.corpus))}")
         pairs = read_pairs(settings.parallel) if settings.parallel else []
         tokenizer = train_tokenizer(
             [p for p, aside in zip(paragraphs, is_validation, strict=True) if not aside] + [indonesian for _, indonesian in pairs],
@@ -169,6 +188,26 @@ def prepare(settings: PretrainSettings) -> Prepared:
         (folder / "done").touch()
     loaded = {name: Sequences.load(folder / f"{name}.npz") for name in names}
     return Prepared(tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")), **loaded)
+
+
+def _same_recipe(settings: PretrainSettings, path: Path) -> None:
+    """Note which texts and shape ``prepared`` and ``start`` are made for; refuse to go on with another recipe's."""
+    paths = {name: getattr(settings, name) for name in ("corpus", "held_out", "parallel", "dictionary", "teacher")}
+    made_for: dict[str, Any] = {
+        name: [str(one.resolve()) for one in ((value,) if isinstance(value, Path) else value or ())] for name, value in paths.items()
+    }
+    for name in ("vocabulary_size", "hidden_size", "layers", "heads", "intermediate_size", "max_positions", "max_length", "seed"):
+        made_for[name] = getattr(settings, name)
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        differing = [name for name, value in made_for.items() if earlier.get(name) != value]
+        if differing:
+            raise SettingsError(
+                f"{settings.output} holds a run begun with other settings ({', '.join(differing)}): "
+                "choose another output, or remove it to begin anew"
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made_for, indent=1) + "\n", encoding="utf-8")
 
 
 def _flat(rows: list[list[int]]) -> Sequences:
@@ -227,13 +266,18 @@ def start_model(settings: PretrainSettings, prepared: Prepared, attention: str) 
     shape = teacher.config
     if wanted == (shape.hidden_size, shape.num_hidden_layers, shape.num_attention_heads, shape.intermediate_size):
         body = {key: value for key, value in teacher.state_dict().items() if "word_embeddings" not in key and "pooler" not in key}
+        if config.max_position_embeddings > shape.max_position_embeddings:
+            raise SettingsError(
+                f"'max_positions' is {config.max_position_embeddings}, the teacher knows {shape.max_position_embeddings} only"
+            )
+        positions = "embeddings.position_embeddings.weight"
+        if positions in body:
+            body[positions] = body[positions][: config.max_position_embeddings]
         missing, unexpected = model.bert.load_state_dict(body, strict=False)
         if unexpected or any("word_embeddings" not in key for key in missing):
             raise SettingsError(f"the teacher in {settings.teacher} is not a BERT: {sorted(unexpected)[:3]} do not fit")
     elif config.hidden_size != shape.hidden_size:
-        raise SettingsError(
-            f"'hidden_size' is {config.hidden_size}, the teacher's is {shape.hidden_size}: they must be equal to distil"
-        )
+        raise SettingsError(f"'hidden_size' is {config.hidden_size}, the teacher's is {shape.hidden_size}: they must be equal to distil")
     vocabulary = prepared.tokenizer.get_vocab()
     english_vocabulary = AutoTokenizer.from_pretrained(settings.teacher).get_vocab()
     flat_links = [prepared.links[i].reshape(-1, 2) for i in range(len(prepared.links))]
@@ -265,8 +309,9 @@ def start_model(settings: PretrainSettings, prepared: Prepared, attention: str) 
 
 
 def pad(rows: list[NDArray[np.uint16]], cls: int, sep: int, padding: int) -> tuple[Tensor, Tensor]:
-    """Rows with [CLS] and [SEP] around them as ids and attention mask, both ``(batch, longest + 2)``."""
-    width = max(len(row) for row in rows) + 2
+    """Rows with [CLS] and [SEP] around them as ids and attention mask, both ``(batch, width)``."""
+    # Few distinct widths: the processor's kernels are cached by shape, and thousands of shapes fill the memory.
+    width = -(-(max(len(row) for row in rows) + 2) // 8) * 8
     ids = np.full((len(rows), width), padding, dtype=np.int64)
     for i, row in enumerate(rows):
         ids[i, 0], ids[i, 1 : len(row) + 1], ids[i, len(row) + 1] = cls, row, sep
@@ -284,7 +329,7 @@ def mask_whole_words(
         continues: for every vocabulary entry, whether it continues a word (``##...``).
         special: for every vocabulary entry, whether it is a special token.
         mask_id: id of ``[MASK]``.
-        share: share of the words to mask.
+        share: share of the words to mask; of very few words at least one.
         generator: source of randomness.
 
     Returns:
@@ -293,6 +338,9 @@ def mask_whole_words(
     word = (~continues[ids]).cumsum(dim=1) - 1
     drawn = torch.rand(ids.shape, generator=generator).gather(1, word.clamp(min=0))
     chosen = (drawn < share) & ~special[ids]
+    if not chosen.any():
+        drawn = drawn.masked_fill(special[ids], 1.0)
+        chosen = (drawn == drawn.min()) & ~special[ids]
     fate = torch.rand(ids.shape, generator=generator)
     anything = torch.randint(len(special), ids.shape, generator=generator)
     masked = torch.where(chosen & (fate < 0.8), torch.full_like(ids, mask_id), ids)
@@ -312,6 +360,8 @@ class Batches:
     def __getitem__(self, step: int) -> NDArray[np.int64]:
         if step < self._begin:
             self._epoch, self._begin, self._plan = -1, 0, []
+        if not len(self._lengths):
+            raise IndexError("there are no sequences to draw batches from")
         while step >= self._begin + len(self._plan):
             self._begin += len(self._plan)
             self._epoch += 1
@@ -336,24 +386,31 @@ def _mean(states: Tensor, mask: Tensor) -> Tensor:
 class Objectives:
     """Computes the losses of one step; knows the data, the student and the teacher."""
 
-    def __init__(
-        self, settings: PretrainSettings, prepared: Prepared, teacher: PreTrainedModel | None, device: torch.device
-    ) -> None:
+    def __init__(self, settings: PretrainSettings, prepared: Prepared, teacher: PreTrainedModel | None, device: torch.device) -> None:
         self.settings, self.prepared, self.teacher, self.device = settings, prepared, teacher, device
         vocabulary = prepared.tokenizer.get_vocab()
         pieces = sorted(vocabulary, key=vocabulary.__getitem__)
         self._cls, self._sep, self._pad, self._mask = (vocabulary[t] for t in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
         self._continues = torch.tensor([piece.startswith("##") for piece in pieces])
         self._special = torch.tensor([piece in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]") for piece in pieces])
+        if teacher is not None:
+            english = AutoTokenizer.from_pretrained(settings.teacher)
+            self._english = (english.cls_token_id, english.sep_token_id, english.pad_token_id)
+            self._longest = min(254, teacher.config.max_position_embeddings - 2)
         counted = settings.output / "prepared" / "sentence_pairs"
         self._pairs = int(counted.read_text()) if counted.exists() else 0
         self._mlm = Batches(prepared.train.lengths, settings.tokens_per_batch, settings.seed)
         self._distil = Batches(prepared.indonesian.lengths[: self._held_pairs], settings.tokens_per_batch, settings.seed + 1)
+        if teacher is not None and not self._held_pairs:
+            raise DataError(
+                f"{settings.parallel} has {self._pairs} usable sentence pairs: distilling needs more than {HELD_PAIRS}, which are kept "
+                "aside for the check"
+            )
 
     @property
     def _held_pairs(self) -> int:
-        """Pairs to train on; the last 500 are kept for the translation-retrieval check."""
-        return max(0, self._pairs - 500)
+        """Pairs to train on; the last ones are kept for the translation-retrieval check."""
+        return max(0, self._pairs - HELD_PAIRS)
 
     def _masked(self, ids: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(seed)
@@ -379,13 +436,13 @@ class Objectives:
         assert self.teacher is not None
         chosen_pairs = self._distil[number][part]
         ids, attention = pad([self.prepared.indonesian[i] for i in chosen_pairs], self._cls, self._sep, self._pad)
-        english = [self.prepared.english[i][:254] for i in chosen_pairs]
-        teacher_ids, teacher_attention = pad(english, 101, 102, 0)
+        english = [self.prepared.english[i][: self._longest] for i in chosen_pairs]
+        teacher_ids, teacher_attention = pad(english, *self._english)
         # Alignment as a row-stochastic matrix: student position -> mean of the teacher's positions.
         alignment = torch.zeros(len(chosen_pairs), ids.shape[1], teacher_ids.shape[1])
         for row, pair in enumerate(chosen_pairs):
             links = torch.from_numpy(self.prepared.links[pair].astype(np.int64)).reshape(-1, 2) + 1
-            links = links[links[:, 0] < 255]
+            links = links[links[:, 0] <= self._longest]
             alignment[row].index_put_((links[:, 1], links[:, 0]), torch.ones(len(links)), accumulate=True)
         total = alignment.sum(-1, keepdim=True)
         alignment, linked = alignment / total.clamp(min=1), total.squeeze(-1) > 0
@@ -414,20 +471,18 @@ class Objectives:
             ids, attention = pad([self.prepared.validation[i] for i in batch], self._cls, self._sep, self._pad)
             masked, chosen = self._masked(ids, number)
             ids, attention, masked, chosen = (t.to(self.device) for t in (ids, attention, masked, chosen))
-            loss, accuracy = self._mlm_loss(
-                model, model.bert(input_ids=masked, attention_mask=attention).last_hidden_state, ids, chosen
-            )
+            loss, accuracy = self._mlm_loss(model, model.bert(input_ids=masked, attention_mask=attention).last_hidden_state, ids, chosen)
             losses.append(loss.item())
             accuracies.append(accuracy.item())
         result = {"validation_mlm": float(np.mean(losses)), "validation_accuracy": float(np.mean(accuracies))}
-        if self.teacher is not None and self._pairs > 500:
+        if self.teacher is not None:
             left, right = [], []
             for begin in range(self._held_pairs, self._pairs, 50):
                 indices = range(begin, min(begin + 50, self._pairs))
                 ids, attention = pad([self.prepared.indonesian[i] for i in indices], self._cls, self._sep, self._pad)
                 ids, attention = ids.to(self.device), attention.to(self.device)
                 left.append(_mean(model.bert(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
-                ids, attention = pad([self.prepared.english[i][:254] for i in indices], 101, 102, 0)
+                ids, attention = pad([self.prepared.english[i][: self._longest] for i in indices], *self._english)
                 ids, attention = ids.to(self.device), attention.to(self.device)
                 right.append(_mean(self.teacher(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
             likeness = functional.normalize(torch.cat(left)) @ functional.normalize(torch.cat(right)).T
@@ -498,6 +553,8 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
 
     steps = plan(settings.stages)
     checkpoint, log_path = settings.output / "checkpoint", settings.output / "log.jsonl"
+    with accelerator.main_process_first():
+        _recover(checkpoint)
     done, tokens, seconds = 0, 0, 0.0
     if (checkpoint / "progress.json").exists():
         accelerator.load_state(str(checkpoint))
@@ -581,13 +638,31 @@ def _figures(row: dict[str, Any]) -> str:
 
 def _checkpoint(accelerator: Accelerator, folder: Path, step: int, tokens: int, seconds: float) -> None:
     """Write beside the earlier checkpoint and swap, so that a crash half-way leaves one whole."""
-    fresh = folder.with_name(folder.name + ".new")
+    fresh, old = _neighbours(folder)
+    if accelerator.is_main_process:
+        shutil.rmtree(fresh, ignore_errors=True)
+    accelerator.wait_for_everyone()
     accelerator.save_state(str(fresh))
     if accelerator.is_main_process:
         (fresh / "progress.json").write_text(json.dumps({"step": step, "tokens": tokens, "seconds": seconds}))
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
         fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     accelerator.wait_for_everyone()
+
+
+def _neighbours(folder: Path) -> tuple[Path, Path]:
+    """Where a checkpoint is written and where the one before it waits to be removed."""
+    return folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+
+
+def _recover(folder: Path) -> None:
+    """Finish a swap of checkpoints that was cut off between its two renames."""
+    fresh, _ = _neighbours(folder)
+    if not folder.exists() and (fresh / "progress.json").exists():
+        fresh.rename(folder)
 
 
 def _publish(
@@ -598,7 +673,8 @@ def _publish(
     save_tokenizer(prepared.tokenizer, settings.output, settings.max_positions)
     rows = [json.loads(line) for line in (settings.output / "log.jsonl").read_text().splitlines()]
     facts = {
-        "settings": as_dict(settings),
+        # Paths of this machine mean nothing elsewhere; names do.
+        "settings": _names_only(as_dict(settings)),
         "machine": {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
                     "device": accelerator.device.type, "precision": accelerator.mixed_precision},
         "torch": torch.__version__,
@@ -610,7 +686,17 @@ def _publish(
     }  # fmt: skip
     (settings.output / "pretrain.json").write_text(json.dumps(facts, indent=2) + "\n")
     _draw(rows, settings.output / "loss.png")
-    shutil.rmtree(settings.output / "checkpoint", ignore_errors=True)
+    checkpoint = settings.output / "checkpoint"
+    for folder in (checkpoint, *_neighbours(checkpoint)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _names_only(settings: dict[str, Any]) -> dict[str, Any]:
+    paths = ("corpus", "held_out", "parallel", "dictionary", "teacher", "output")
+    return {
+        key: ([Path(one).name for one in value] if isinstance(value, list) else Path(value).name) if key in paths and value else value
+        for key, value in settings.items()
+    }
 
 
 def _draw(rows: list[dict[str, Any]], path: Path) -> None:

@@ -28,7 +28,7 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         origin = typing.get_origin(kind)
     if origin in (tuple, list):
         item = typing.get_args(kind)[0]
-        items = [value] if isinstance(value, (str, int, float)) else value
+        items = [value] if isinstance(value, (str, int, float, Path)) else value
         if not isinstance(items, (list, tuple)):
             raise SettingsError(f"setting '{key}' must be a list, not {value!r}")
         return tuple(_convert(key, one, item) for one in items)
@@ -53,7 +53,8 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "the settings") 
     """Build the dataclass ``cls`` from ``values``.
 
     Raises:
-        SettingsError: for a key that does not exist (naming the closest valid ones) or a value of the wrong type.
+        SettingsError: for a key that does not exist (naming the closest valid ones), one that is missing, or a value of the
+            wrong type.
     """
     kinds = typing.get_type_hints(cls)
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
@@ -64,10 +65,15 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "the settings") 
             hint = f" (did you mean '{close[0]}'?)" if close else ""
             raise SettingsError(f"unknown setting '{key}' in {where}{hint}; valid ones: {', '.join(names)}")
         known[key] = _convert(key, value, kinds[key])
-    try:
-        return cls(**known)
-    except TypeError as error:
-        raise SettingsError(f"{where}: {error}") from None
+    needed = [
+        field.name
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    missing = [f"'{name}'" for name in needed if name not in known]
+    if missing:
+        raise SettingsError(f"{where}: missing {', '.join(missing)}, which must be given")
+    return cls(**known)
 
 
 def load(cls: type[T], path: Path | None, overrides: Mapping[str, Any] | None = None) -> T:

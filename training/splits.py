@@ -15,13 +15,21 @@ NEAR_DUPLICATE = 0.6
 
 
 def near_duplicates(texts: Sequence[str], threshold: float = NEAR_DUPLICATE) -> list[tuple[int, int]]:
-    """Pairs of indices whose word trigrams overlap by at least ``threshold`` of the smaller set."""
+    """Pairs of indices whose word trigrams overlap by at least ``threshold`` of the smaller set.
+
+    A text with the very trigrams of an earlier one is paired with the first such text only.
+    """
     sets = []
     index: dict[int, list[int]] = defaultdict(list)
+    first: dict[frozenset[int], int] = {}
+    copies = []
     for i, text in enumerate(texts):
         words = _WORD.findall(text.lower())
-        grams = {hash(tuple(words[k : k + 3])) for k in range(len(words) - 2)} or {hash(tuple(words))}
+        grams = frozenset(hash(tuple(words[k : k + 3])) for k in range(len(words) - 2)) or frozenset({hash(tuple(words))})
         sets.append(grams)
+        if first.setdefault(grams, i) != i:
+            copies.append((first[grams], i))
+            continue
         for gram in grams:
             index[gram].append(i)
     shared: dict[tuple[int, int], int] = defaultdict(int)
@@ -31,7 +39,8 @@ def near_duplicates(texts: Sequence[str], threshold: float = NEAR_DUPLICATE) -> 
             for position, j in enumerate(members):
                 for i in members[:position]:
                     shared[i, j] += 1
-    return [pair for pair, count in shared.items() if count >= threshold * min(len(sets[pair[0]]), len(sets[pair[1]]))]
+    near = [pair for pair, count in shared.items() if count >= threshold * min(len(sets[pair[0]]), len(sets[pair[1]]))]
+    return sorted(copies + near)
 
 
 def clusters(examples: Sequence[Example]) -> list[str]:
@@ -73,7 +82,7 @@ def assign(examples: Sequence[Example], validation: float, test: float, seed: in
             splits.append(fixed[name])
         elif name not in fixed and share < test:
             splits.append("test")
-        elif share < test + validation:
+        elif validation > 0 and share < test + validation:
             # Real sentences marked for training still lend their share to validation.
             splits.append("validation")
         else:
@@ -83,4 +92,5 @@ def assign(examples: Sequence[Example], validation: float, test: float, seed: in
 
 def folds(examples: Sequence[Example], count: int, seed: int) -> list[int]:
     """A fold number for every example, clusters whole."""
-    return [int(_share(name, seed) * count) for name in clusters(examples)]
+    # A draw of its own: the share that decided the test split is never below the test's share in what is left.
+    return [int(_share(f"fold:{name}", seed) * count) for name in clusters(examples)]

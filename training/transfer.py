@@ -129,10 +129,11 @@ def start_embeddings(
         space, seen = _word2vec(corpus, len(pieces), seed)
         space /= np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-6)
         anchors = np.flatnonzero(known & seen)
-        for missing in np.flatnonzero(~known & seen):
+        nearest = min(10, len(anchors))
+        for missing in np.flatnonzero(~known & seen) if nearest else ():
             i = int(missing)
             likeness = space[anchors] @ space[i]
-            best = np.argpartition(-likeness, 10)[:10]
+            best = np.argpartition(-likeness, nearest - 1)[:nearest]
             weight = np.exp((likeness[best] - likeness[best].max()) / 0.1)
             weight /= weight.sum()
             mean = weight @ vectors[anchors[best]]
@@ -147,11 +148,16 @@ def start_embeddings(
 
 
 def _word2vec(corpus: Sequences, vocabulary: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Skip-gram vectors ``(vocabulary, 100)`` of the pieces, and which of them occurred often enough to have one."""
+    """CBOW vectors ``(vocabulary, 100)`` of the pieces, and which of them occurred often enough to have one."""
     try:
         from gensim.models import Word2Vec
     except ImportError:
         raise MissingExtraError("starting uncovered pieces from their neighbours", "pretrain") from None
+
+    vectors = np.zeros((vocabulary, 100), dtype=np.float32)
+    seen = np.bincount(corpus.tokens, minlength=vocabulary) >= 5
+    if not seen.any():
+        return vectors, seen
 
     class Sentences:
         def __iter__(self) -> Iterator[list[str]]:
@@ -159,9 +165,6 @@ def _word2vec(corpus: Sequences, vocabulary: int, seed: int) -> tuple[NDArray[np
                 yield corpus[i].astype(str).tolist()
 
     model = Word2Vec(Sentences(), vector_size=100, window=5, min_count=5, sg=0, negative=5, epochs=2, seed=seed, workers=2)
-    vectors = np.zeros((vocabulary, 100), dtype=np.float32)
-    seen = np.zeros(vocabulary, dtype=bool)
     for word, i in model.wv.key_to_index.items():
         vectors[int(word)] = model.wv.vectors[i]
-        seen[int(word)] = True
     return vectors, seen

@@ -18,7 +18,7 @@ def need_training(purpose: str) -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep the libraries' banners and progress of loading out of a user's terminal."""
+    """Keep the libraries' banners out of a user's terminal and their caches small; call before torch is imported."""
     import logging
     import os
     import warnings
@@ -26,5 +26,7 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    # Batches differ in shape, and the processor's kernels are kept by shape: the usual thousand take many gigabytes.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)

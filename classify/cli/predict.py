@@ -11,9 +11,7 @@ from classify.errors import ClassifyError
 
 
 def predict(
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Text files, folders of .txt files, or - for standard input.")
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Text files, folders of .txt files, or - for standard input.")],
     format: Annotated[str, typer.Option(help="table, jsonl or csv.")] = "table",
     output: Annotated[Optional[Path], typer.Option(help="Write to this file instead of standard output.")] = None,
     model: Annotated[Optional[Path], typer.Option(help="Model directory; by default the shipped model.")] = None,

@@ -1,0 +1,248 @@
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from classify.classifier import Classifier
+from classify.errors import DataError
+from training import evaluate as evaluation
+
+PICTURES = ("confusion.png", "precision_recall.png")
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained, labelled, real, run_cli, tmp_path_factory):
+    """What `classify evaluate` says, writes and leaves in the model."""
+    assert trained.result.returncode == 0, trained.result.stderr
+    folder = tmp_path_factory.mktemp("evaluated")
+    flags = ["--model", trained.path, "--data", labelled, "--data", real.labels, "--pool", real.pool]
+    result = run_cli("evaluate", *flags, "--output", folder / "out", "--card", folder / "card.md")
+    readme = trained.path / "README.md"
+    card = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    readme.unlink(missing_ok=True)
+    return SimpleNamespace(result=result, out=folder / "out", card=folder / "card.md", readme=card)
+
+
+@pytest.fixture(scope="module")
+def values(evaluated):
+    assert evaluated.result.returncode == 0, evaluated.result.stderr
+    return json.loads((evaluated.out / "evaluation.json").read_text(encoding="utf-8"))
+
+
+def part(values, name):
+    return next(one for one in values["parts"] if one["name"].startswith(name))
+
+
+def test_everything_is_written(evaluated, values):
+    assert {path.name for path in evaluated.out.iterdir()} == {"evaluation.json", "evaluation.md", *PICTURES}
+    for name in PICTURES:
+        assert (evaluated.out / name).read_bytes().startswith(b"\x89PNG")
+        assert (evaluated.out / name).stat().st_size > 5000
+    assert (evaluated.out / "evaluation.md").read_text(encoding="utf-8") in evaluated.result.stdout
+    assert "Traceback" not in evaluated.result.stderr
+
+
+def test_only_held_out_splits_are_scored(values):
+    found = {one["name"]: (one["rows"], one["documents"]) for one in values["parts"]}
+    assert found == {"own.jsonl (test split)": (16, 16), "real_labels.jsonl (development split)": (12, 4)}
+
+
+def test_figures_are_those_of_the_predictions(values, trained, rows):
+    classifier = Classifier.from_pretrained(trained.path)
+    held = rows[64:]
+    predictions = classifier.predict([row["text"] for row in held])
+    shown = part(values, "own")["systems"]["model"]
+    for label in classifier.scheme.ids:
+        group = classifier.scheme.group_of(label).id
+        counted = [i for i, row in enumerate(held) if label not in row.get("disputed", [])]
+        wanted = [label in held[i][group] for i in counted]
+        given = [label in predictions[i].labels[group] for i in counted]
+        assert shown["labels"][label]["support"] == sum(wanted)
+        assert shown["labels"][label]["predicted"] == sum(given)
+        assert shown["labels"][label]["f1"][0] == pytest.approx(f1_score(wanted, given, zero_division=0), abs=1e-4)
+    assert shown["rows"] == 16
+
+
+def test_disputed_labels_are_left_out_and_counted_apart(values):
+    assert part(values, "own")["disputed"] == 2
+    assert part(values, "real")["disputed"] == 1
+    assert set(part(values, "own")["model_with_disputed"]) == {"topic", "stance"}
+
+
+def test_baselines_stand_beside_the_model(values, evaluated):
+    for one in values["parts"]:
+        assert set(one["systems"]) == {"model", "keywords", "tfidf"}
+    shown = (evaluated.out / "evaluation.md").read_text(encoding="utf-8")
+    assert "| | this model | TF-IDF + logistic regression | keyword list |" in shown
+    # The keyword list knows "sanksi"; a linear model learns words that tell.
+    assert part(values, "own")["systems"]["keywords"]["labels"]["sanctions"]["f1"][0] > 0.8
+    assert part(values, "own")["systems"]["tfidf"]["groups"]["stance"]["macro_f1"][0] > 0.6
+
+
+def test_tables_are_well_formed(evaluated):
+    table: list[str] = []
+    for line in [*(evaluated.out / "evaluation.md").read_text(encoding="utf-8").splitlines(), ""]:
+        if line.startswith("|"):
+            table.append(line)
+            continue
+        assert len({one.count("|") for one in table}) <= 1, table
+        table = []
+
+
+def test_wrong_rows_are_named_without_their_text(values, trained, rows, real):
+    for one in values["parts"]:
+        for wrong in one["wrong"]:
+            assert set(wrong) == {"id", "file", "extra", "missed"}
+    text = json.dumps(values, ensure_ascii=False)
+    assert not any(sentence["text"] in text for sentence in real.sentences)
+    assert values["training"]["held_out"]["test"] == {"own.jsonl": [row["id"] for row in rows[64:]]}
+
+
+def test_curves(values):
+    for one in values["parts"]:
+        for label, curve in one["curves"].items():
+            assert one["systems"]["model"]["labels"][label]["support"] > 0
+            assert 0 <= curve["average_precision"] <= 1
+            assert len(curve["precision"]) == len(curve["recall"])
+
+
+def test_card_is_written_twice_with_nowhere_a_gap(evaluated, values, tiny_base):
+    text = evaluated.card.read_text(encoding="utf-8")
+    assert text == evaluated.readme
+    assert "{{" not in text
+    assert "}}" not in text
+    assert text.startswith("---\nlanguage: id\n")
+    assert tiny_base.name in text
+    assert "No record of the pre-training run" in text
+    point = part(values, "own")["systems"]["model"]["groups"]["topic"]["macro_f1"][0]
+    assert f"{{type: f1, name: 'topic macro-F1', value: {point:.4f}}}" in text
+    assert "`russian_framing`" in text
+
+
+def test_card_tells_of_the_pretraining(trained_copy, labelled):
+    from classify.modeldir import ModelDirectory
+    from training.card import card
+
+    facts = {
+        "tokens": 2_500_000, "seconds": 600, "machine": {"threads": 2, "device": "cpu", "precision": "no"},
+        "figures": {
+            "before": {"validation_mlm": 7.1, "validation_accuracy": 0.05, "retrieval": 0.1},
+            "after": {"validation_mlm": 3.2, "validation_accuracy": 0.4, "retrieval": 0.8},
+        },
+    }  # fmt: skip
+    (trained_copy / "pretrain.json").write_text(json.dumps(facts))
+    text = card(evaluation.evaluate(trained_copy, [labelled], resamples=10), ModelDirectory.open(trained_copy))
+    assert "2.5 million tokens in 10 minutes on 2 CPU threads" in text
+    assert "7.10 before and 3.20 after" in text
+    assert "{{" not in text
+
+
+def test_header_of_the_card_is_yaml(evaluated, values):
+    import yaml
+
+    header = yaml.safe_load(evaluated.card.read_text(encoding="utf-8").split("---")[1])
+    assert header["license"] == "apache-2.0"
+    assert [one["dataset"]["name"] for one in header["model-index"][0]["results"]] == [one["name"] for one in values["parts"]]
+
+
+def test_data_wholly_trained_on_is_refused(trained_copy, labelled, run_cli, assert_refused, write_rows, rows, tmp_path):
+    seen = write_rows(tmp_path / "own.jsonl", rows[:40])
+    result = run_cli("evaluate", "--model", trained_copy, "--data", seen)
+    assert_refused(result, "every sentence of the data was used in training")
+
+
+def test_file_never_trained_on_is_scored_whole(trained, rows, write_rows, tmp_path, labelled):
+    fresh = write_rows(tmp_path / "fresh.jsonl", rows[:30])
+    result = evaluation.evaluate(trained.path, [fresh, labelled], resamples=10)
+    assert {one["name"]: one["rows"] for one in result["parts"]} == {"fresh.jsonl": 30, "own.jsonl (test split)": 16}
+    assert evaluation.figures_of(result, "fresh")["rows"] == 30
+    with pytest.raises(DataError, match=r"no part 'stale', only: fresh.jsonl, own.jsonl \(test split\)"):
+        evaluation.figures_of(result, "stale")
+
+
+def test_same_ids_in_another_file_stay_trained_on(tmp_path, settings, rows, write_rows):
+    from training.finetune import train
+
+    # Both files number their rows alike, and only the first keeps some aside.
+    first = write_rows(tmp_path / "a.jsonl", [{**row, "group": f"a{i}"} for i, row in enumerate(rows[40:])])
+    second = [{**row, "id": rows[40 + i]["id"], "group": f"b{i}", "split": "train"} for i, row in enumerate(rows[:40])]
+    out = train(settings(data=[first, write_rows(tmp_path / "b.jsonl", second)], output=tmp_path / "m", epochs=1, export=False), quiet=True)
+    result = evaluation.evaluate(out, [tmp_path / "a.jsonl", tmp_path / "b.jsonl"], resamples=10)
+    assert {one["name"]: one["rows"] for one in result["parts"]} == {"a.jsonl (test split)": 16}
+    record = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    from classify.labels import LabelScheme
+    from training.dataset import load
+
+    scheme = LabelScheme.load(out / "labels.yaml")
+    examples = load([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], scheme).examples
+    assert len(evaluation.training_examples(record, examples)) == 24 + 40
+
+
+def test_rows_without_ids_are_recognised_from_anywhere(tmp_path, settings, rows, write_rows, monkeypatch):
+    from pathlib import Path
+
+    from training.finetune import train
+
+    bare = [{key: value for key, value in row.items() if key not in ("id", "group")} for row in rows]
+    write_rows(tmp_path / "bare.jsonl", bare)
+    monkeypatch.chdir(tmp_path)
+    train(settings(data=[Path("bare.jsonl")], output=tmp_path / "m", epochs=1, export=False), quiet=True)
+    monkeypatch.chdir(tmp_path.parent)
+    result = evaluation.evaluate(tmp_path / "m", [tmp_path / "bare.jsonl"], resamples=10)
+    assert {one["name"]: one["rows"] for one in result["parts"]} == {"bare.jsonl (test split)": 16}
+
+
+def test_model_without_record_is_scored_on_everything(tiny_model, labelled, tmp_path):
+    result = evaluation.evaluate(tiny_model, [labelled], train_data=[labelled], resamples=10)
+    assert result["training"] == {}
+    assert [(one["name"], one["rows"], set(one["systems"])) for one in result["parts"]] == [("own.jsonl", 80, {"model", "keywords"})]
+    evaluation.write(result, tmp_path / "out")
+    assert (tmp_path / "out" / PICTURES[0]).exists()
+
+
+def test_foreign_scheme_has_no_keyword_baseline(standard_model, tmp_path, write_rows, indonesian):
+    data = write_rows(tmp_path / "d.jsonl", [{"text": text, "label": ["netral"]} for text in indonesian[:10]])
+    result = evaluation.evaluate(standard_model, [data], resamples=10)
+    assert set(result["parts"][0]["systems"]) == {"model"}
+    shown = evaluation.markdown(result)
+    rows = [line for line in shown.splitlines() if line.startswith("| ") and "netral" in line]
+    assert len(rows) == 1
+    assert rows[0].count("|") == 6
+
+
+def test_data_that_knows_only_one_group(trained, rows, write_rows, tmp_path):
+    partial = [{"id": row["id"], "text": row["text"], "stance": row["stance"]} for row in rows]
+    result = evaluation.evaluate(trained.path, [write_rows(tmp_path / "stances.jsonl", partial)], resamples=10)
+    groups = result["parts"][0]["systems"]["model"]["groups"]
+    assert groups["topic"]["without_support"] == ["arms_transfer", "sanctions", "diplomacy", "satellite_tech"]
+    assert groups["stance"]["macro_f1"][0] > 0
+    assert result["parts"][0]["disputed"] == 0
+    assert "leaves out arms_transfer, sanctions, diplomacy, satellite_tech" in evaluation.markdown(result)
+    evaluation.write(result, tmp_path / "out")
+
+
+def test_context_counts_for_models_that_read_it(tmp_path, settings, rows, write_rows):
+    from training.finetune import train
+
+    data = write_rows(tmp_path / "c.jsonl", [{**row, "context": rows[i - 3]["text"]} for i, row in enumerate(rows)])
+    out = train(settings(data=[data], output=tmp_path / "m", epochs=2, context=True, export=False), quiet=True)
+    result = evaluation.evaluate(out, [data], resamples=10)
+    classifier = Classifier.from_pretrained(out)
+    held = rows[64:]
+    given = classifier.predict([row["text"] for row in held], [rows[i + 61]["text"] for i in range(16)])
+    counts = [sum(label in one.labels[classifier.scheme.group_of(label).id] for one in given) for label in classifier.scheme.ids]
+    shown = result["parts"][0]["systems"]["model"]["labels"]
+    disputed = sum(label in one.labels[classifier.scheme.group_of(label).id] for row, one in zip(held, given, strict=True)
+                   for label in row.get("disputed", []))  # fmt: skip
+    assert sum(shown[label]["predicted"] for label in classifier.scheme.ids) == np.sum(counts) - disputed
+
+
+def test_missing_model_and_missing_data_are_one_sentence(run_cli, tmp_path, labelled, assert_refused):
+    assert_refused(run_cli("evaluate", "--model", tmp_path / "absent", "--data", labelled), "absent", "does not exist")
+
+
+def test_intervals_are_shown_in_brackets(evaluated):
+    assert re.search(r"\| topic macro-F1 \| \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] \|", evaluated.result.stdout)

@@ -1,0 +1,351 @@
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from classify.classifier import Classifier
+from classify.errors import DataError, SettingsError
+from classify.modeldir import ModelDirectory
+from training.finetune import train
+
+GROUPS = ("topic", "stance")
+FILES = {
+    "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "labels.yaml", "decisions.json", "training.json", "onnx",
+}  # fmt: skip
+
+
+def read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def content(directory):
+    return {path.relative_to(directory): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def agreement(directory, rows):
+    predictions = Classifier.from_pretrained(directory).predict([row["text"] for row in rows])
+    right = [prediction.labels[group] == row[group] for prediction, row in zip(predictions, rows, strict=True) for group in GROUPS]
+    return np.mean(right)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The whole way through the command line
+
+
+def test_command_line_writes_a_complete_directory(trained, root):
+    assert trained.result.returncode == 0, trained.result.stderr
+    assert trained.result.stdout == f"wrote {trained.path}; now  classify evaluate --model {trained.path} --data ...\n"
+    assert {path.name for path in trained.path.iterdir()} == FILES
+    assert (trained.path / "onnx/model.onnx").is_file()
+    assert (trained.path / "labels.yaml").read_bytes() == (root / "configs/labels.yaml").read_bytes()
+    # Nothing else is left behind.
+    assert [path.name for path in trained.path.parent.iterdir()] == ["model"]
+
+
+def test_missing_articles_are_spoken_of_and_nothing_else(trained):
+    assert trained.result.stderr == "1 labels of real sentences were left out: their articles are not in the pool\n"
+
+
+def test_record_says_how_to_repeat_the_run(trained, labelled, real, tiny_base):
+    record = read_json(trained.path / "training.json")
+    assert set(record["data"]) == {"own.jsonl", "real_labels.jsonl"}
+    assert all(len(digest) == 64 for digest in record["data"].values())
+    assert record["base"]["name"] == tiny_base.name
+    assert record["sentences"] == {**record["sentences"], "test": 16, "development": 12}
+    assert sum(record["sentences"].values()) == 80 + 24
+    assert record["held_out"]["test"] == {"own.jsonl": [f"r{i}" for i in range(64, 80)]}
+    assert record["held_out"]["development"] == {"real_labels.jsonl": [row["sha256"][:16] for row in real.rows[:12]]}
+    assert {"torch", "transformers", "numpy"} <= set(record["versions"])
+    assert (record["settings"]["seed"], record["settings"]["learning_rate"]) == (5, 5e-3)
+    assert str(labelled.parent.parent) not in json.dumps({key: value for key, value in record.items() if key != "settings"})
+    assert len(record["history"]) == 25
+
+
+def test_it_learns(trained, rows, real):
+    record = read_json(trained.path / "training.json")
+    scores = [row["eval_macro_f1"] for row in record["history"]]
+    assert max(scores) == pytest.approx(record["figures"]["validation_macro_f1"], abs=1e-4)
+    assert record["figures"]["best_epoch"] == record["history"][int(np.argmax(scores))]["epoch"]
+    assert max(scores) > scores[0]
+    # On sentences kept aside it beats never giving a label.
+    nothing = np.mean([not row[group] for row in rows[64:] for group in GROUPS])
+    assert agreement(trained.path, rows[64:]) > nothing + 0.1
+
+
+def test_decisions_rest_on_validation(trained):
+    decisions = read_json(trained.path / "decisions.json")
+    directory = ModelDirectory.open(trained.path)
+    assert list(decisions["labels"]) == directory.scheme.ids
+    assert decisions["context"] is False
+    for entry in decisions["labels"].values():
+        assert 0 < entry["threshold"] < 1
+        assert entry["support"] >= 0
+
+
+def test_it_predicts_through_the_command_line(trained, run_cli, tmp_path, rows):
+    text = tmp_path / "article.txt"
+    text.write_text("\n".join(row["text"] for row in rows[:6]) + "\n", encoding="utf-8")
+    result = run_cli("predict", text, "--model", trained.path, "--lines", "--format", "jsonl", "--all-scores")
+    assert result.returncode == 0, result.stderr
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["text"] for row in found] == [row["text"] for row in rows[:6]]
+    expected = Classifier.from_pretrained(trained.path).predict([row["text"] for row in rows[:6]])
+    for row, prediction in zip(found, expected, strict=True):
+        shown = row["scores"]
+        assert shown == pytest.approx(prediction.scores, abs=1e-3)
+
+
+def test_it_loads_with_transformers(trained, rows):
+    from transformers import pipeline
+
+    texts = [row["text"] for row in rows[:5]]
+    pipe = pipeline("text-classification", model=str(trained.path), top_k=None)
+    expected = Classifier.from_pretrained(trained.path).predict(texts)
+    for scores, prediction in zip(pipe(texts), expected, strict=True):
+        assert {one["label"]: one["score"] for one in scores} == pytest.approx(prediction.scores, abs=1e-4)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Other recipes
+
+
+def test_folds_give_thresholds_epochs_and_a_model_on_everything(tmp_path, settings, labelled, rows):
+    out = train(settings(data=[labelled], output=tmp_path / "folded", folds=2, epochs=4, compact=True), quiet=True)
+    record = read_json(out / "training.json")
+    assert len(record["figures"]["fold_macro_f1"]) == len(record["figures"]["fold_best_epoch"]) == 2
+    assert 1 <= record["figures"]["epochs"] <= 4
+    decisions = read_json(out / "decisions.json")["labels"]
+    # Out-of-fold predictions cover all that is not kept for testing.
+    for group in GROUPS:
+        for label in {label for row in rows for label in row[group]}:
+            assert decisions[label]["support"] == sum(label in row[group] for row in rows[:64])
+    assert {path.name for path in out.iterdir()} == FILES
+    assert [path.name for path in tmp_path.iterdir()] == ["folded"]
+
+
+def test_compact_weights_take_half_the_room(trained, tmp_path, settings, labelled):
+    out = train(settings(data=[labelled], output=tmp_path / "m", epochs=1, compact=True, export=False), quiet=True)
+    assert (out / "model.safetensors").stat().st_size < 0.65 * (trained.path / "model.safetensors").stat().st_size
+
+
+def test_compact_weights_and_graph_are_the_same_numbers(tmp_path, settings, labelled, rows):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    out = train(settings(data=[labelled], output=tmp_path / "m", epochs=1, compact=True), quiet=True)
+    model = AutoModelForSequenceClassification.from_pretrained(out).eval()
+    encoded = AutoTokenizer.from_pretrained(out)([row["text"] for row in rows], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        scores = torch.sigmoid(model(**encoded).logits).numpy()
+    predictions = Classifier.from_pretrained(out).predict([row["text"] for row in rows])
+    found = np.asarray([[prediction.scores[label] for label in ModelDirectory.open(out).scheme.ids] for prediction in predictions])
+    np.testing.assert_allclose(found, scores, atol=1e-4)
+
+
+SCHEME = {
+    "groups": [
+        {"id": "rubrik", "exclusive": True, "labels": ["ekonomi", "cuaca ☔", "olah raga"]},
+        {"id": "nada", "labels": [{"id": "résah", "name": {"id": "résah"}}, "тревога", "喜び"]},
+    ]
+}
+
+
+def own_scheme(folder, write_rows):
+    """Three sections, of which a sentence has one, and moods, of which it may have several; names beyond ASCII."""
+    labels = folder / "skema.yaml"
+    labels.write_text(yaml.safe_dump(SCHEME, allow_unicode=True), encoding="utf-8")
+    words = {
+        "ekonomi": ["harga beras", "bank negara", "minyak"],
+        "cuaca ☔": ["hujan lebat", "angin", "laut"],
+        "olah raga": ["bola", "gol", "tim"],
+    }
+    moods = {"résah": "resah sekali", "тревога": "takut perang", "喜び": "senang bersama"}
+    source = np.random.default_rng(3)
+    rows = []
+    for i in range(72):
+        section, mood = list(words)[i % 3], [*moods, ""][i % 4]
+        text = f"{source.choice(words[section])} {' '.join(source.permutation(['kota', 'desa', 'pantai', 'jalan', 'sungai'])[:3])} {i}"
+        text += f" {moods[mood]}" if mood else ""
+        rows.append(
+            {
+                "id": i,
+                "text": text,
+                "rubrik": [section],
+                "nada": [mood] * bool(mood),
+                "split": "validation" if i % 6 == 0 else "train",
+            }
+        )
+    return labels, write_rows(folder / "skema.jsonl", rows), rows
+
+
+def test_own_labels_with_an_exclusive_group_and_names_beyond_ascii(tmp_path, settings, write_rows, run_cli):
+    labels, data, rows = own_scheme(tmp_path, write_rows)
+    out = train(settings(data=[data], labels=labels, output=tmp_path / "model", epochs=20), quiet=True)
+    assert (out / "labels.yaml").read_bytes() == labels.read_bytes()
+    config = read_json(out / "config.json")
+    assert list(config["id2label"].values()) == ["ekonomi", "cuaca ☔", "olah raga", "résah", "тревога", "喜び"]
+    # Exclusive groups have no threshold.
+    assert list(read_json(out / "decisions.json")["labels"]) == ["résah", "тревога", "喜び"]
+    predictions = Classifier.from_pretrained(out).predict([row["text"] for row in rows])
+    for prediction in predictions:
+        assert len(prediction.labels["rubrik"]) == 1
+        assert sum(prediction.scores[label] for label in ("ekonomi", "cuaca ☔", "olah raga")) == pytest.approx(1, abs=1e-4)
+    right = np.mean([prediction.labels["rubrik"] == row["rubrik"] for prediction, row in zip(predictions, rows, strict=True)])
+    assert right > 0.6  # a third would be chance
+    result = run_cli("predict", "-", "--model", out, "--lines", "--format", "jsonl", stdin=b"hujan lebat jalan kota")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["rubrik"] in (["ekonomi"], ["cuaca ☔"], ["olah raga"])
+
+
+def test_one_exclusive_group_is_a_single_label_problem(tmp_path, settings, write_rows):
+    labels = tmp_path / "labels.yaml"
+    labels.write_text(yaml.safe_dump({"groups": [SCHEME["groups"][0]]}, allow_unicode=True), encoding="utf-8")
+    _, data, _ = own_scheme(tmp_path, write_rows)
+    out = train(settings(data=[data], labels=labels, output=tmp_path / "single", epochs=1), quiet=True)
+    assert read_json(out / "config.json")["problem_type"] == "single_label_classification"
+    assert read_json(out / "decisions.json")["labels"] == {}
+    (prediction,) = Classifier.from_pretrained(out).predict(["hujan lebat"])
+    assert sum(prediction.scores.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_file_that_knows_only_one_group(tmp_path, settings, rows, write_rows):
+    partial = write_rows(tmp_path / "stances.jsonl", [{key: value for key, value in row.items() if key != "topic"} for row in rows])
+    out = train(settings(data=[partial], output=tmp_path / "model", epochs=3), quiet=True)
+    record = read_json(out / "training.json")
+    assert all(np.isfinite(row["eval_loss"]) for row in record["history"])
+    decisions = read_json(out / "decisions.json")["labels"]
+    # Of topics nothing is known, so they keep the default and count nobody as a negative.
+    assert all(decisions[label] == {"threshold": 0.5, "support": 0} for label in ("arms_transfer", "sanctions", "diplomacy"))
+    assert sum(decisions[label]["support"] for label in ("us_accusation", "dprk_denial", "russian_framing")) > 0
+
+
+def test_context_is_read_where_asked_for(tmp_path, settings, rows, write_rows):
+    with_context = [{**row, "context": rows[i - 1]["text"] if i % 2 else ""} for i, row in enumerate(rows)]
+    data = write_rows(tmp_path / "context.jsonl", with_context)
+    out = train(settings(data=[data], output=tmp_path / "model", epochs=2, context=True, layer_decay=0.8), quiet=True)
+    classifier = Classifier.from_pretrained(out)
+    assert classifier.uses_context
+    (alone,) = classifier.predict([rows[0]["text"]])
+    (after,) = classifier.predict([rows[0]["text"]], [rows[5]["text"]])
+    assert alone.scores != after.scores
+
+
+def test_sentences_longer_than_the_base_can_read(tmp_path, settings, rows, write_rows, tiny_base):
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    tokenizer = read_json(base / "tokenizer_config.json")
+    tokenizer.pop("model_max_length", None)
+    (base / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    long = [{**row, "text": " ".join([row["text"]] * 12)} for row in rows]
+    out = train(settings(data=[write_rows(tmp_path / "l.jsonl", long)], base=str(base), output=tmp_path / "m", epochs=1), quiet=True)
+    assert len(Classifier.from_pretrained(out).predict([long[0]["text"]])) == 1
+
+
+def test_same_seed_same_model_other_seed_another(tmp_path, settings, labelled):
+    weights = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        out = train(settings(data=[labelled], output=tmp_path / name, epochs=1, seed=seed, export=False), quiet=True)
+        assert not (out / "onnx").exists()
+        weights.append((out / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_a_trained_model_can_be_trained_further_in_place(trained_copy, settings, labelled):
+    before = content(trained_copy)
+    train(settings(data=[labelled], base=str(trained_copy), output=trained_copy, epochs=1), quiet=True)
+    after = content(trained_copy)
+    assert set(after) == set(before)
+    assert after != before
+
+
+def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe, labelled, caplog, cli_environment):
+    changes = {"data": [labelled], "epochs": 40}
+    whole = train(settings(output=tmp_path / "whole", **changes), quiet=True)
+    arguments = ["--config", recipe, "--data", labelled, "--epochs", "40", "--output", tmp_path / "model", "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "classify", "train", *map(str, arguments)],
+        cwd=tmp_path, env=cli_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    scratch = tmp_path / ".model.training"
+    while not list(scratch.glob("run/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "model").exists()
+    # One that was being written when the end came.
+    (scratch / "run/checkpoint-99999").mkdir()
+    with caplog.at_level("WARNING"):
+        out = train(settings(output=tmp_path / "model", **changes), quiet=True)
+    assert "resuming from the last checkpoint" in caplog.text
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "whole"]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What is refused, and what a failure leaves behind
+
+
+def test_output_that_is_no_model_directory_is_left_alone(tmp_path, run_cli, recipe, labelled, assert_refused):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("three years of work", encoding="utf-8")
+    result = run_cli("train", "--config", recipe, "--data", labelled, "--output", folder, "--quiet")
+    assert_refused(result, "thesis", "is not a model directory")
+    assert content(folder) == {next(iter(content(folder))): b"three years of work"}
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_output_that_is_a_file_is_refused(tmp_path, settings, labelled):
+    (tmp_path / "model").write_text("a file")
+    with pytest.raises(SettingsError, match="exists and is not a model directory"):
+        train(settings(data=[labelled], output=tmp_path / "model"), quiet=True)
+
+
+def test_empty_output_folder_is_fine(tmp_path, settings, labelled):
+    (tmp_path / "model").mkdir()
+    out = train(settings(data=[labelled], output=tmp_path / "model", epochs=1, export=False), quiet=True)
+    assert (out / "config.json").is_file()
+
+
+def test_failing_run_leaves_the_earlier_output_whole(trained_copy, settings, rows, write_rows, tmp_path):
+    before = content(trained_copy)
+    broken = write_rows(tmp_path / "broken.jsonl", [*rows, {"text": "x", "topic": ["sanction"]}])
+    with pytest.raises(DataError, match=r"broken.jsonl:81: unknown topic label 'sanction'"):
+        train(settings(data=[broken], output=trained_copy), quiet=True)
+    with pytest.raises(SettingsError):
+        train(settings(data=[write_rows(tmp_path / "whole.jsonl", rows)], base=str(tmp_path), output=trained_copy), quiet=True)
+    assert content(trained_copy) == before
+
+
+def test_failing_export_leaves_the_earlier_output_whole(trained_copy, settings, labelled):
+    before = content(trained_copy)
+    # Weights that are not numbers cannot be exported: the check against the graph fails.
+    with pytest.raises(Exception, match="differs from its weights|not finite"):
+        train(settings(data=[labelled], output=trained_copy, epochs=1, learning_rate=1e30), quiet=True)
+    assert content(trained_copy) == before
+
+
+def test_too_little_data_is_refused_with_a_way_out(tmp_path, settings, rows, write_rows):
+    few = write_rows(tmp_path / "few.jsonl", [{**row, "split": ""} for row in rows[:2]])
+    with pytest.raises(DataError, match="2 sentences are too few"):
+        train(settings(data=[few], output=tmp_path / "m"), quiet=True)
+    with pytest.raises(DataError, match="2 sentences are too few for 5 folds"):
+        train(settings(data=[few], output=tmp_path / "m", validation=0.0, folds=5), quiet=True)
+    assert not (tmp_path / "m").exists()
+
+
+def test_mistakes_on_the_command_line_are_one_sentence(run_cli, labelled, tmp_path, assert_refused):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("learning_rat: 1e-4\n", encoding="utf-8")
+    result = run_cli("train", "--config", bad, "--data", labelled, "--base", "b", "--output", tmp_path / "m")
+    assert_refused(result, "learning_rat", "learning_rate", "bad.yaml")
+
+
+def test_missing_data_is_named(tmp_path, settings):
+    with pytest.raises(DataError, match=r"absent\.jsonl"):
+        train(settings(data=[tmp_path / "absent.jsonl"], output=tmp_path / "m"), quiet=True)

@@ -1,0 +1,189 @@
+import codecs
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from classify.documents import MAX_BYTES, MAX_LINE, decode, find, read, read_lines
+from classify.errors import DocumentError
+
+TEXT = "Pyongyang – “tidak pernah” menjual peluru.\r\nMoskow membantah: café, naïve.\n"
+# Letters, marks, emoji and every kind of line end, but no control characters: those mean a file that is no text.
+readable = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd\ufeff") | st.sampled_from("\r\n\t\x0b\f\u2028")
+)
+
+
+def refusal(act, *words):
+    with pytest.raises(DocumentError) as caught:
+        act()
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT.encode("utf-8"),
+        TEXT.encode("utf-8-sig"),
+        codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+        TEXT.encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
+        TEXT.encode("cp1252"),
+    ],
+    ids=["utf-8", "utf-8-bom", "utf-16-le-bom", "utf-16-be-bom", "utf-16-le", "utf-16-be", "cp1252"],
+)
+def test_the_encodings_of_text_files_are_told_apart(data, tmp_path):
+    path = tmp_path / "berita.txt"
+    path.write_bytes(data)
+    document = read(str(path))
+    assert document.name == str(path)
+    assert document.text == TEXT
+    lines = list(read_lines(str(path)))
+    assert "".join(line for line, _ in lines) == TEXT
+    assert all(TEXT[offset : offset + len(line)] == line for line, offset in lines)
+
+
+@pytest.mark.parametrize("text", ["Ya.", "é", "🚀", "한국 정부는 부인했다.", "Йо, Москва!", "a\n"])
+def test_short_and_foreign_utf8_is_text(text):
+    assert decode(text.encode(), "x.txt") == text
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=readable, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+def test_any_text_survives_and_streamed_offsets_count_its_characters(text, encoding, tmp_path):
+    path = tmp_path / "any.txt"
+    path.write_bytes(text.encode(encoding))
+    if not text.strip():
+        refusal(lambda: read(str(path)), "is empty")
+        refusal(lambda: list(read_lines(str(path))), "is empty")
+        return
+    assert read(str(path)).text == text
+    lines = list(read_lines(str(path)))
+    assert "".join(line for line, _ in lines) == text
+    assert [offset for _, offset in lines] == [sum(len(line) for line, _ in lines[:i]) for i in range(len(lines))]
+
+
+def test_a_character_across_the_judged_beginning_does_not_change_the_encoding(tmp_path):
+    path = tmp_path / "long.txt"
+    text = ("a" * 999 + "\n") * 1100
+    start = 1024 * 1024 - 1
+    text = text[:start] + "é" + text[start:]
+    path.write_bytes(text.encode())
+    assert "".join(line for line, _ in read_lines(str(path))) == text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\0",
+        b"PK\x03\x04\x14\0\0\0\x08\0" + bytes(range(256)),
+        bytes(range(1, 32)) * 40,
+        bytes([0x81, 0x8D, 0x90, 0x9D]) * 100,
+        b"\0" * 5000,
+        b"\0",
+        TEXT.encode("utf-32"),
+    ],
+    ids=["png", "zip", "controls", "undefined", "zeros", "one-zero", "utf-32"],
+)
+def test_what_is_not_text_is_refused(data, tmp_path):
+    path = tmp_path / "gambar.txt"
+    path.write_bytes(data)
+    refusal(lambda: read(str(path)), str(path))
+    refusal(lambda: list(read_lines(str(path))), str(path))
+
+
+@pytest.mark.parametrize("data", [b"", b" \r\n\t\n", "\u2028\u00a0".encode(), codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
+def test_an_empty_document_is_refused(data, tmp_path):
+    path = tmp_path / "kosong.txt"
+    path.write_bytes(data)
+    refusal(lambda: read(str(path)), str(path), "is empty")
+    refusal(lambda: list(read_lines(str(path))), str(path), "is empty")
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_text_cut_off_inside_a_character_is_damaged_and_not_windows_1252(cut, tmp_path):
+    path = tmp_path / "putus.txt"
+    path.write_bytes("Rudal “Hwasong” meluncur 🚀".encode()[:-cut])
+    message = refusal(lambda: read(str(path)), str(path), "damaged", "UTF-8")
+    assert "byte 29" in message
+    refusal(lambda: list(read_lines(str(path))), str(path), "UTF-8")
+
+
+def test_cut_off_utf16_is_damaged(tmp_path):
+    path = tmp_path / "putus.txt"
+    path.write_bytes(codecs.BOM_UTF16_LE + "Rudal".encode("utf-16-le")[:-1])
+    refusal(lambda: read(str(path)), str(path), "damaged", "UTF-16")
+    refusal(lambda: list(read_lines(str(path))), str(path), "UTF-16")
+
+
+def test_bytes_windows_1252_does_not_have_are_damage():
+    refusal(lambda: decode(b"Moskow caf\xe9 membantah. " * 20 + b"\x81", "rusak.txt"), "rusak.txt", "damaged")
+
+
+def test_another_encoding_further_down_ends_the_stream(tmp_path):
+    path = tmp_path / "campur.txt"
+    path.write_bytes(b"Moskow membantah.\n" * 70_000 + b"caf\xe9\n")
+    lines = read_lines(str(path))
+    assert next(lines) == ("Moskow membantah.\n", 0)
+    refusal(lambda: list(lines), str(path), "UTF-8")
+
+
+def test_paths_that_are_no_readable_file(tmp_path):
+    missing, folder = tmp_path / "tidak-ada.txt", tmp_path / "folder"
+    folder.mkdir()
+    below = tmp_path / "berkas.txt"
+    below.write_text("Ya.")
+    for path in (missing, folder, below / "x.txt", tmp_path / ("panjang" * 60)):
+        refusal(lambda path=path: read(str(path)), str(path))
+        refusal(lambda path=path: list(read_lines(str(path))), str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_file_without_permission_is_refused(tmp_path):
+    path = tmp_path / "rahasia.txt"
+    path.write_text("Rahasia.")
+    path.chmod(0)
+    refusal(lambda: read(str(path)), str(path), "Permission denied")
+    refusal(lambda: list(read_lines(str(path))), str(path), "Permission denied")
+
+
+def test_a_file_far_too_large_is_refused(tmp_path):
+    path = tmp_path / "besar.txt"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    refusal(lambda: read(str(path)), str(path), "larger than 64 MB")
+
+
+def test_a_line_that_is_no_sentence_is_refused(tmp_path):
+    path = tmp_path / "satu-baris.txt"
+    path.write_text("Ya.\n" + "a" * (MAX_LINE + 5))
+    lines = read_lines(str(path))
+    assert next(lines) == ("Ya.\n", 0)
+    refusal(lambda: next(lines), str(path), "million characters")
+
+
+def test_find_walks_folders_in_sorted_order_and_keeps_what_was_named(tmp_path):
+    for name in ("b.txt", "a.txt", "c.md", "sub/z.txt", "sub/d/y.txt", "sub.txt"):
+        (tmp_path / "berita" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "berita" / name).write_text("Ya.")
+    (tmp_path / "berita" / "folder.txt").mkdir()
+    folder = tmp_path / "berita"
+    expected = [str(folder / name) for name in ("a.txt", "b.txt", "sub/d/y.txt", "sub/z.txt", "sub.txt")]
+    assert list(find([str(folder)])) == expected
+    named = ["-", str(folder / "c.md"), "tidak-ada.txt", str(folder / "a.txt"), str(folder / "a.txt")]
+    assert list(find(named)) == named
+    long = "panjang" * 60
+    assert list(find([long])) == [long]
+
+
+def test_a_folder_without_text_files_is_an_error(tmp_path):
+    (tmp_path / "catatan.md").write_text("Ya.")
+    (name,) = find([str(tmp_path)])
+    refusal(lambda: read(name), str(tmp_path), ".txt")
+    refusal(lambda: list(read_lines(name)), str(tmp_path), ".txt")

@@ -1,0 +1,238 @@
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classify.sentences import is_furniture, split, split_line
+
+# Arbitrary characters (all but surrogates, which no decoded file holds), thickened with what splitting turns on.
+marks = [". ", ".", "?", "!", "...", "…", "。", '."', ".”", "“", '"', "'", "(", ")", ";", "-", " – ", "1. ", "No. ", "Dr. ", "A. "]
+gaps = ["\r\n", "\n", "\r", "\n\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u00a0", "\u3000", " ", "  ", "\t"]
+sites = ["com", "tempo.co", "10.30 WIB", "(foto: X)", "Jakarta - ", "Tags:"]
+words = ["Kim", "Putin tiba", "rudal", "Tags\n", "Baca juga: ", "Editor: X\n", "한국", "العربية", "ﬁ", "İ", "e\u0301", "\u0301"]
+oddities = ["🚀", "👩‍🚀", "🇰🇵", "\u202e", "\ufeff", "\u200b", "\0"]
+pieces = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from([*marks, *gaps, *sites, *words, *oddities])
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(pieces, max_size=40).map("".join))
+def test_offsets_are_exact_and_nothing_but_white_space_is_lost(text):
+    end = 0
+    for sentence in split(text):
+        assert sentence.start >= end
+        assert text[sentence.start : sentence.end] == sentence.text
+        assert sentence.text
+        assert sentence.text == sentence.text.strip()
+        assert len(sentence.text.splitlines()) == 1
+        assert not text[end : sentence.start].strip()
+        end = sentence.end
+    assert not text[end:].strip()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(pieces, max_size=20).map("".join))
+def test_splitting_one_line_loses_nothing_either(line):
+    spans = split_line(line)
+    assert all(begin < end for begin, end in spans)
+    outside = "".join(line[end:begin] for end, begin in zip([0, *(e for _, e in spans)], [*(b for b, _ in spans), len(line)], strict=True))
+    assert not outside.strip()
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        # plain
+        ["Kim tiba di Moskow.", "Putin menyambutnya!", "Apa hasilnya?", "Belum jelas."],
+        ["Kim datang... lalu pergi.", "Benar?!", "Ya."],
+        ["Rapat usai pada malam hari.", "Ia bertemu Kim, Putin.", "Lalu ia pulang."],
+        # abbreviations, titles, initials
+        ["Menurut Prof. Budi, rudal itu gagal.", "Letjen. Agus setuju."],
+        ["Kim bertemu dr. Andi di Jl. Merdeka No. 5 pada pukul 10.30 WIB.", "Ia pulang."],
+        ["PT. Maju Bersama dan CV. Jaya kena sanksi.", "Keduanya membantah."],
+        ["Juru bicara J. Kirby menuduh S. Lavrov.", "Kim J. Un diam."],
+        ["Surat tgl. 5 Mei itu dimuat di hlm. 7 koran itu.", "Isinya pendek."],
+        ["Rapat dihadiri Kim, Putin, dkk. di Vladivostok.", "Mereka sepakat."],
+        ["Bank itu bernama PT Bank Maju Tbk.", "Sanksinya berat."],
+        # numbers, dates, times, domains
+        ["Nilainya 1.500.000 rupiah atau naik 2.5 persen.", "Angka itu dibantah."],
+        ["Keduanya bersua pada Rabu (13/9/2023).", "Isinya rahasia."],
+        ["Warta itu dimuat kcna.kp dan tempo.co pada Senin.", "Kompas.com menulis hal sama."],
+        ["Rudal itu bernama Hwasong-17.", "Jangkauannya jauh."],
+        # datelines
+        ["Jakarta - Kim tiba di Moskow.", "Putin menyambutnya."],
+        ["JAKARTA, CakrawalaNews.com - Kim tiba di Moskow.", "Putin menyambutnya."],
+        ["CakrawalaNews.com, Jakarta. Kim tiba di Moskow.", "Putin menyambutnya."],
+        ["CAKRAWALA - MOSKOW. Kim tiba di Moskow.", "Putin menyambutnya."],
+        # quotations
+        ['"Kami menolak," kata Lavrov.', '"Itu bohong."'],
+        ["“Kami menolak. Itu bohong,” kata Lavrov.", "Ia lalu pergi."],
+        ["“Apa buktinya?” tanya Peskov.", "Ia tertawa."],
+        ["Kirby berkata: “Kami punya bukti.”", "Ia menolak merinci."],
+        # numbered headings
+        ["1. AS yakin Rusia merayu Pyongyang"],
+        ["12. Putin terbang ke Hanoi.", "Ia disambut presiden."],
+    ],
+    ids=lambda sentences: sentences[0][:30],
+)
+def test_sentence_boundaries_of_indonesian_news(sentences):
+    line = " ".join(sentences)
+    assert [line[begin:end] for begin, end in split_line(line)] == sentences
+
+
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        ("Kim tiba di Moskow.Putin menyambutnya.", ["Kim tiba di Moskow.", "Putin menyambutnya."]),
+        ("Benarkah itu?Kremlin diam.", ["Benarkah itu?", "Kremlin diam."]),
+        ("“Kami menolak.”Lavrov lalu pergi.", ["“Kami menolak.”", "Lavrov lalu pergi."]),
+        ("Ia membantah.“Kami tidak menjual senjata.”", ["Ia membantah.", "“Kami tidak menjual senjata.”"]),
+        ("Harganya Rp.500 ribu per butir.", ["Harganya Rp.500 ribu per butir."]),
+        ("Moskow membeli dari KOMID.Korp dan lain-lain.", ["Moskow membeli dari KOMID.Korp dan lain-lain."]),
+    ],
+)
+def test_a_missing_space_after_a_full_stop(line, sentences):
+    assert [line[begin:end] for begin, end in split_line(line)] == sentences
+
+
+def test_a_line_end_always_ends_a_sentence():
+    text = "Judul tanpa titik\nKalimat pertama belum\r\nselesai dr.\u2028Andi."
+    assert [s.text for s in split(text)] == ["Judul tanpa titik", "Kalimat pertama belum", "selesai dr.", "Andi."]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\r\n\t\u2028\u00a0"])
+def test_nothing_gives_no_sentences(text):
+    assert list(split(text)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Home > Berita > Internasional",
+        "Beranda » Dunia",
+        "INTERNASIONAL",
+        "Kamis, 15 Agustus 2024 07:45 WIB",
+        "15/08/2024, 07:45 WIB",
+        "Diperbarui: 16 Agustus 2024 | 08.05 WIB",
+        "07.45 WIB",
+        "Oleh: Tim Redaksi",
+        "Penulis: Tirta Wulandari | Editor: Banyu Segara",
+        "Reporter: Satria W.",
+        "oleh Tirta Wulandari",
+        "Tirta Wulandari",
+        "Tirta Wulandari - WartaNusa",
+        "Kim Jong Un meninjau pabrik rudal. (Foto: KCNA via Reuters)",
+        "Kapal barang di pelabuhan Rajin (dok. Istimewa)",
+        "Foto: Dok. Kementerian Luar Negeri",
+        "Ilustrasi: kapal barang di pelabuhan Rajin",
+        "Sumber: Reuters",
+        "(twl/bsg)",
+        "(ANTARA)",
+        "ADVERTISEMENT",
+        "SCROLL TO CONTINUE WITH CONTENT",
+        "Lanjutkan membaca di bawah iklan",
+        "Iklan",
+        "Halaman 1 dari 3",
+        "Halaman: 2",
+        "Selanjutnya",
+        "1 2 3",
+        "Baca selengkapnya",
+        "Baca juga: Jepang Kirim Kapal Selam",
+        "BACA JUGA : Jepang Kirim Kapal Selam",
+        "Lihat Juga Parade Malam di Pyongyang",
+        "Simak Video 'Parade Malam di Pyongyang':",
+        "[Gambas:Video CNN]",
+        "Bagikan",
+        "Facebook Twitter WhatsApp",
+        "Share: Facebook | X | WhatsApp",
+        "Klik untuk berbagi di Twitter(Membuka di jendela yang baru)",
+        "12 komentar",
+        "3 menit baca",
+        "2 jam yang lalu",
+        "Artikel Terkait",
+        "Artikel Terkait: Putin Terbang ke Hanoi",
+        "Berita Terbaru",
+        "Ikuti kami di Google News",
+        "Dapatkan update berita pilihan setiap hari di WhatsApp Channel kami",
+        "Tags: rusia, korut",
+        "Topik: Rusia",
+        "© 2024 WartaNusa",
+        "Hak Cipta Dilindungi Undang-Undang",
+        "Dilarang keras mengambil konten ini tanpa izin tertulis",
+        "Artikel ini telah tayang di WartaNusa dengan judul Rudal Ketiga",
+        "* * *",
+    ],
+)
+def test_page_furniture(line):
+    assert is_furniture(line)
+    assert is_furniture(f"  \t{line} \r\n")
+    (row,) = split(f"{line}\n")
+    assert row.furniture
+    assert row.text == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Tags dan tagar itu ramai dipakai warganet untuk mengecam Moskow.",
+        "Baca dokumen itu sebelum menuduh kami, kata Lavrov.",
+        "Baca puisi di depan Putin, penyair itu menuai tepuk tangan.",
+        "Foto satelit memperlihatkan kapal barang di pelabuhan Rajin.",
+        "Foto Kim dan Putin berjabat tangan beredar luas",
+        "Komentar Peskov itu muncul sehari setelah pernyataan Gedung Putih.",
+        "Komentar Peskov memancing reaksi Seoul",
+        "Editor surat kabar Rodong Sinmun memuji pasukan Rusia.",
+        "Halaman depan koran resmi memuat foto pertemuan Kim dan Putin.",
+        "KOREA UTARA BANTAH KIRIM SENJATA KE RUSIA",
+        "AS TUDUH KORUT PASOK RUDAL",
+        "PUTIN TIBA DI PYONGYANG",
+        "Sumber intelijen menyebut sepuluh ribu prajurit sudah tiba.",
+        "Penulis laporan itu, seorang peneliti di Seoul, meragukan angka tersebut.",
+        "Video itu memperlihatkan tentara Korea Utara berlatih.",
+        "Oleh karena itu, Washington menambah sanksi.",
+        "Oleh Rusia, tuduhan itu dianggap angin lalu.",
+        "Dunia internasional mengecam peluncuran itu",
+        "Politik luar negeri Moskow berubah arah.",
+        "Ikuti langkah Seoul, Tokyo juga memberi sanksi.",
+        "Simak pernyataan lengkap Kirby: “Kami punya bukti.”",
+        "Lihat saja apa yang terjadi di Kharkiv, kata Zelensky.",
+        "Topik utama pertemuan itu adalah satelit pengintai.",
+        "Iklan lowongan tentara bayaran muncul di Pyongyang.",
+        "Berita itu dibantah Kremlin.",
+        "Berita terbaru dari KCNA menyebut peluncuran gagal.",
+        "Artikel terbaru Rodong Sinmun mengecam Seoul.",
+        "Rekomendasi panel PBB itu ditolak Moskow.",
+        "Email itu bocor ke wartawan.",
+        "Twitter memblokir akun kedutaan Korea Utara.",
+        "X dan Telegram diblokir di Rusia.",
+        "Rabu, 12 Juli 2023, Kim bertemu Putin.",
+        "Bagikan informasi intelijen, AS dipuji Kyiv.",
+        "Selengkapnya akan diumumkan Kremlin besok.",
+        "2 rudal meluncur pada hari yang sama.",
+        "Kim tiba.",
+        "Sanksi gagal?",
+        "Menlu AS: Kami Punya Bukti",
+        "1. AS yakin Rusia merayu Pyongyang",
+    ],
+)
+def test_sentences_of_the_article_are_not_furniture(line):
+    assert not is_furniture(line)
+    filler = "Kim Jong Un bertemu Putin di Vladivostok pada Rabu.\n" * 5
+    rows = list(split(f"{filler}{line}\nKremlin menolak berkomentar.\n"))
+    assert not any(row.furniture for row in rows)
+
+
+def test_the_end_of_the_page_is_furniture_only_once_most_of_the_article_has_passed():
+    article = "Kim Jong Un bertemu Putin di Vladivostok pada Rabu pagi.\n" * 10
+    page = f"Terkini\nRusia menambah pasukan di perbatasan.\n{article}Tags\nKorea Utara\nHarga cabai turun lima ribu rupiah.\n"
+    rows = list(split(page))
+    assert [row.text for row in rows if row.furniture] == ["Tags", "Korea Utara", "Harga cabai turun lima ribu rupiah."]
+
+
+def test_a_long_indent_or_a_long_line_does_not_take_forever():
+    begin = time.perf_counter()
+    assert len(list(split(" " * 20_000 + "a b c" + " " * 20_000 + "\n" + "!" * 20_000 + "a\n"))) >= 2
+    line = "Kim Jong Un bertemu Putin di Moskow pada hari Rabu yang dingin. " * 8000
+    assert len(split_line(line)) == 8000
+    # A second or two at most anywhere; patterns that backtrack take hours.
+    assert time.perf_counter() - begin < 30
