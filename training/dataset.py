@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Example:
         split: fixed split, or ``""`` to let the splitter decide.
         disputed: labels on which two careful readers differed; left out of scoring.
         read_twice: whether two readers labelled the row independently.
+        real: whether it was joined from a pool of real articles.
         where: file and line, for messages.
     """
 
@@ -46,6 +47,7 @@ class Example:
     split: str = ""
     disputed: tuple[str, ...] = ()
     read_twice: bool = False
+    real: bool = False
     where: str = field(default="", compare=False)
 
     @property
@@ -204,7 +206,8 @@ def read_example(where: str, line: str, scheme: LabelScheme, pool: Pool | None) 
         DataError: for an unusable row; names the line.
     """
     row = decode(where, line)
-    if "text" not in row and "sha256" in row:
+    real = "text" not in row and "sha256" in row
+    if real:
         try:
             found = pool.resolve(row) if pool else None
         except DataError as error:
@@ -212,7 +215,7 @@ def read_example(where: str, line: str, scheme: LabelScheme, pool: Pool | None) 
         if found is None:
             return None
         row = found
-    return parse(where, row, scheme)
+    return replace(parse(where, row, scheme), real=real)
 
 
 @dataclass(frozen=True)

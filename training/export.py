@@ -97,16 +97,19 @@ def export(directory: Path, quiet: bool = True) -> Path:
     if int(getattr(model.config, "type_vocab_size", 1)) > 1:
         names.append("token_type_ids")
     path = partial / "model.onnx"
-    _trace(model, names, path)
-    graph = onnx.load(str(path))
-    _shrink(graph)
-    onnx.save(graph, str(path))
-    for stray in partial.iterdir():
-        if stray != path:
-            stray.unlink()
-    _verify(opened, model, names, path)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    try:
+        _trace(model, names, path)
+        graph = onnx.load(str(path))
+        _shrink(graph)
+        onnx.save(graph, str(path))
+        for stray in partial.iterdir():
+            if stray != path:
+                stray.unlink()
+        _verify(opened, model, names, path)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return folder / "model.onnx"
 
 

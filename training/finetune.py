@@ -229,7 +229,7 @@ def fit(
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
     # Many tokenizers do not say how many positions their model has.
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
-    repeated = [e for e in train for _ in range(settings.real_weight if e.where and "news" in Path(e.where).name else 1)]
+    repeated = [e for e in train for _ in range(settings.real_weight if e.real else 1)]
     weights = positive_weights(torch.from_numpy(targets(train, scheme)), settings.weighting)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bf16 = uses_bf16(settings.precision, device)
@@ -346,12 +346,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet)
     else:
         run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet)
-        held = probabilities(predict_logits(run, validation_part, scheme, settings), scheme) if validation_part else None
-        decisions = (
-            choose_thresholds(held, np.nan_to_num(targets(validation_part, scheme)) > 0.5, scored(validation_part, scheme), scheme)
-            if held is not None
-            else {}
-        )
+        decisions = _thresholds(predict_logits(run, validation_part, scheme, settings), validation_part, scheme) if validation_part else {}
         facts = {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
     fresh = output.with_name(f".{output.name}.new")
@@ -375,6 +370,12 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         fresh.rename(output)
     shutil.rmtree(scratch)
     return output
+
+
+def _thresholds(logits: NDArray[np.float32], examples: Sequence[Example], scheme: LabelScheme) -> dict[str, Any]:
+    """Thresholds from logits of sentences the model was not trained on."""
+    wanted = np.nan_to_num(targets(examples, scheme)) > 0.5
+    return choose_thresholds(probabilities(logits, scheme), wanted, scored(examples, scheme), scheme)
 
 
 def _cross_validated(
@@ -405,9 +406,7 @@ def _cross_validated(
         epochs.append(epoch)
         scores.append(score)
         logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
-    decisions = choose_thresholds(
-        probabilities(logits, scheme), np.nan_to_num(targets(examples, scheme)) > 0.5, scored(examples, scheme), scheme
-    )
+    decisions = _thresholds(logits, examples, scheme)
     rounds = max(1, round(float(np.mean(epochs))))
     run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet)
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}

@@ -43,28 +43,29 @@ def write_config(folder: Path, config: dict) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
-def bert_like(folder: Path, pieces: list[str]) -> Path:
+def bert_like(folder: Path, pieces: list[str], published: dict = {}) -> Path:  # noqa: B006
     """As IndoBERT-base: more embeddings than pieces, an empty tokenizer_config.json, a pickle, five labels of no meaning."""
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text("{}")
     torch.manual_seed(3)
-    config = BertConfig(vocab_size=len(pieces) + 77, **SHAPE, initializer_range=0.3)
+    config = BertConfig(vocab_size=published.get("vocab_size", len(pieces) + 77), **SHAPE, initializer_range=0.3)
     torch.save(BertForPreTraining(config).state_dict(), folder / "pytorch_model.bin")
     kept = {key: value for key, value in config.to_dict().items() if key in SHAPE or key in ("vocab_size", "type_vocab_size")}
-    write_config(folder, {**kept, **STALE, "model_type": "bert", "architectures": ["BertForPreTraining"]})
+    write_config(folder, {**published, **kept, **STALE, "model_type": "bert", "architectures": ["BertForPreTraining"]})
     return folder
 
 
-def albert_like(folder: Path, pieces: list[str]) -> Path:
+def albert_like(folder: Path, pieces: list[str], published: dict = {}) -> Path:  # noqa: B006
     """As IndoBERT-lite: an ALBERT with a WordPiece vocabulary, no SentencePiece model and no tokenizer settings at all."""
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     torch.manual_seed(4)
-    config = AlbertConfig(vocab_size=len(pieces), embedding_size=16, **SHAPE, initializer_range=0.3)
+    size = published.get("vocab_size", len(pieces))
+    config = AlbertConfig(vocab_size=size, embedding_size=16, **SHAPE, initializer_range=0.3)
     torch.save(AlbertModel(config).state_dict(), folder / "pytorch_model.bin")
     kept = {key: value for key, value in config.to_dict().items() if key in SHAPE or key in ("vocab_size", "embedding_size")}
-    write_config(folder, {**kept, **STALE, "model_type": "albert", "type_vocab_size": 2, "architectures": ["AlbertModel"]})
+    write_config(folder, {**published, **kept, **STALE, "model_type": "albert", "type_vocab_size": 2, "architectures": ["AlbertModel"]})
     return folder
 
 
@@ -75,15 +76,15 @@ CASES = [("bert", ""), ("albert", ""), *([("bert", "base"), ("albert", "lite")] 
 @pytest.fixture(scope="module", params=CASES, ids=[" ".join(filter(None, case)) for case in CASES])
 def base(request, tmp_path_factory, vocabulary) -> Path:
     kind, real = request.param
-    pieces = vocabulary
-    if real:
-        pieces = (Path(REAL) / real / "vocab.txt").read_text(encoding="utf-8").splitlines()
     folder = tmp_path_factory.mktemp("bases") / f"indo-{kind}"
-    MAKERS[kind](folder, pieces)
-    if real:
-        for extra in (Path(REAL) / real).glob("*.json"):
-            if extra.name != "config.json":
-                shutil.copy(extra, folder / extra.name)
+    if not real:
+        return MAKERS[kind](folder, vocabulary)
+    source = Path(REAL) / real
+    pieces = (source / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    MAKERS[kind](folder, pieces, json.loads((source / "config.json").read_text(encoding="utf-8")))
+    for extra in source.glob("*.json"):
+        if extra.name != "config.json":
+            shutil.copyfile(extra, folder / extra.name)
     return folder
 
 
@@ -149,10 +150,11 @@ def test_it_reads_no_further_than_it_has_positions(fine_tuned, rows):
 # Bases that cannot be used
 
 
-def test_vocabulary_of_another_language_is_refused_with_the_reason(tmp_path, run_cli, labelled, recipe, assert_refused):
-    base = bert_like(tmp_path / "latin", [*SPECIAL, "lorem", "ipsum", "dolor", "."])
-    result = run_cli("train", "--config", recipe, "--base", base, "--data", labelled, "--output", tmp_path / "m", "--quiet")
-    assert_refused(result, "latin", "does not know 100%", "common Indonesian words", "vocabulary")
+@pytest.mark.parametrize("make", [bert_like, albert_like])
+def test_vocabulary_of_another_language_is_refused_with_the_reason(make, tmp_path, settings, labelled):
+    base = make(tmp_path / "latin", [*SPECIAL, "lorem", "ipsum", "dolor", "."])
+    with pytest.raises(SettingsError, match="latin does not know 100% of .* common Indonesian words: its vocabulary file is"):
+        train(settings(data=[labelled], base=str(base), output=tmp_path / "m"), quiet=True)
     assert not (tmp_path / "m").exists()
 
 

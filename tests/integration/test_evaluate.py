@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from classify.classifier import Classifier
-from classify.errors import DataError
+from classify.errors import DataError, ModelDirectoryError
 from training import evaluate as evaluation
 
 PICTURES = ("confusion.png", "precision_recall.png")
@@ -148,9 +148,9 @@ def test_header_of_the_card_is_yaml(evaluated, values):
     assert [one["dataset"]["name"] for one in header["model-index"][0]["results"]] == [one["name"] for one in values["parts"]]
 
 
-def test_data_wholly_trained_on_is_refused(trained_copy, labelled, run_cli, assert_refused, write_rows, rows, tmp_path):
+def test_data_wholly_trained_on_is_refused(trained, write_rows, rows, tmp_path, run_cli, assert_refused):
     seen = write_rows(tmp_path / "own.jsonl", rows[:40])
-    result = run_cli("evaluate", "--model", trained_copy, "--data", seen)
+    result = run_cli("evaluate", "--model", trained.path, "--data", seen)
     assert_refused(result, "every sentence of the data was used in training")
 
 
@@ -240,8 +240,11 @@ def test_context_counts_for_models_that_read_it(tmp_path, settings, rows, write_
     assert sum(shown[label]["predicted"] for label in classifier.scheme.ids) == np.sum(counts) - disputed
 
 
-def test_missing_model_and_missing_data_are_one_sentence(run_cli, tmp_path, labelled, assert_refused):
-    assert_refused(run_cli("evaluate", "--model", tmp_path / "absent", "--data", labelled), "absent", "does not exist")
+def test_missing_model_and_missing_data_are_named(trained, tmp_path, labelled):
+    with pytest.raises(ModelDirectoryError, match="absent does not exist"):
+        evaluation.evaluate(tmp_path / "absent", [labelled])
+    with pytest.raises(DataError, match="absent.jsonl"):
+        evaluation.evaluate(trained.path, [tmp_path / "absent.jsonl"])
 
 
 def test_intervals_are_shown_in_brackets(evaluated):

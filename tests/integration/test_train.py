@@ -263,9 +263,9 @@ def test_a_trained_model_can_be_trained_further_in_place(trained_copy, settings,
 
 
 def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe, labelled, caplog, cli_environment):
-    changes = {"data": [labelled], "epochs": 40}
+    changes = {"data": [labelled], "epochs": 30, "batch_size": 16}
     whole = train(settings(output=tmp_path / "whole", **changes), quiet=True)
-    arguments = ["--config", recipe, "--data", labelled, "--epochs", "40", "--output", tmp_path / "model", "--quiet"]
+    arguments = ["--config", recipe, "--data", labelled, "--epochs", "30", "--batch-size", "16", "--output", tmp_path / "model", "--quiet"]
     process = subprocess.Popen(
         [sys.executable, "-m", "classify", "train", *map(str, arguments)],
         cwd=tmp_path, env=cli_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -139,6 +139,8 @@ def test_pool_gives_text_and_context_back(tmp_path, pool):
     (example,) = read(tmp_path / "labels.jsonl", row, pool=pool)
     assert (example.text, example.context) == ("Korut membantah.", "Kapal itu tiba di Rajin.")
     assert example.id == row["sha256"][:16]
+    assert example.real
+    assert not read(tmp_path / "own.jsonl", {"text": "Sendiri.", "topic": []})[0].real
     assert (example.group, example.labels) == ("n1", {"stance": ("denial",), "topic": ()})
 
 
