@@ -199,7 +199,7 @@ def test_own_labels_with_an_exclusive_group_and_names_beyond_ascii(tmp_path, set
     assert right > 0.6  # a third would be chance
     result = run_cli("predict", "-", "--model", out, "--lines", "--format", "jsonl", stdin=b"hujan lebat jalan kota")
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["rubrik"] in (["ekonomi"], ["cuaca ☔"], ["olah raga"])
+    assert json.loads(result.stdout)["labels"]["rubrik"] in (["ekonomi"], ["cuaca ☔"], ["olah raga"])
 
 
 def test_one_exclusive_group_is_a_single_label_problem(tmp_path, settings, write_rows):
