@@ -25,6 +25,7 @@ from classify.decisions import Decisions, decide, probabilities
 from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import positions
+from classify.resources import resource
 from training import splits
 from training.base import is_directory, load_model, load_tokenizer
 from training.calibrate import choose_thresholds
@@ -43,7 +44,7 @@ class TrainSettings:
 
     Attributes:
         base: directory or hub id of any BERT-family checkpoint.
-        labels: the label scheme.
+        labels: the label scheme; by default the shipped one.
         data: labelled files or folders of them.
         pool: articles to join labels without text with.
         output: model directory to write; an earlier one is replaced when the run has succeeded.
@@ -66,7 +67,7 @@ class TrainSettings:
     base: str
     output: Path
     data: tuple[Path, ...]
-    labels: Path = Path("configs/labels.yaml")
+    labels: Path = field(default_factory=lambda: resource("configs/labels.yaml"))
     pool: tuple[Path, ...] = ()
     epochs: int = 8
     patience: int = 3

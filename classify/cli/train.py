@@ -11,7 +11,7 @@ import typer
 def train(
     config: Annotated[Optional[Path], typer.Option(help="Recipe (YAML); flags win over it.")] = None,
     data: Annotated[Optional[list[Path]], typer.Option(help="Labelled file or folder; may be given again.")] = None,
-    labels: Annotated[Optional[Path], typer.Option(help="Label scheme (labels.yaml).")] = None,
+    labels: Annotated[Optional[Path], typer.Option(help="Label scheme (labels.yaml); by default the shipped one.")] = None,
     base: Annotated[Optional[str], typer.Option(help="Model directory or hub id of any BERT-family checkpoint.")] = None,
     output: Annotated[Optional[Path], typer.Option(help="Model directory to write.")] = None,
     pool: Annotated[Optional[list[Path]], typer.Option(help="Articles that labels without text were drawn from.")] = None,
