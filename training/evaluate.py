@@ -19,7 +19,7 @@ from classify.resources import resource
 from classify.writers import replacing
 from training.baselines import Keywords, TfidfLogistic
 from training.dataset import Example, Pool, load, scored, targets
-from training.metrics import Figures, figures
+from training.metrics import figures
 
 logger = logging.getLogger(__name__)
 
@@ -241,18 +241,3 @@ def _draw(result: dict[str, Any], folder: Path) -> None:
         axis.set_title(part["name"])
     figure.savefig(folder / "confusion.png", dpi=100)
     pyplot.close(figure)
-
-
-def figures_of(result: dict[str, Any], part: str) -> dict[str, Any]:
-    """The part of a result whose name starts with ``part``.
-
-    Raises:
-        DataError: when there is none; names those there are.
-    """
-    for one in result["parts"]:
-        if one["name"].startswith(part):
-            return dict(one)
-    raise DataError(f"the evaluation has no part '{part}', only: {', '.join(one['name'] for one in result['parts'])}")
-
-
-__all__ = ["Figures", "evaluate", "figures_of", "markdown", "parts", "training_examples", "write"]

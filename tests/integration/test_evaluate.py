@@ -158,9 +158,6 @@ def test_file_never_trained_on_is_scored_whole(trained, rows, write_rows, tmp_pa
     fresh = write_rows(tmp_path / "fresh.jsonl", rows[:30])
     result = evaluation.evaluate(trained.path, [fresh, labelled], resamples=10)
     assert {one["name"]: one["rows"] for one in result["parts"]} == {"fresh.jsonl": 30, "own.jsonl (test split)": 16}
-    assert evaluation.figures_of(result, "fresh")["rows"] == 30
-    with pytest.raises(DataError, match=r"no part 'stale', only: fresh.jsonl, own.jsonl \(test split\)"):
-        evaluation.figures_of(result, "stale")
 
 
 def test_same_ids_in_another_file_stay_trained_on(tmp_path, settings, rows, write_rows):
