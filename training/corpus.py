@@ -93,13 +93,13 @@ class Sequences:
         starts: where each sequence begins, shape ``(count + 1,)``; the last entry is ``total``.
     """
 
-    tokens: NDArray[np.uint16]
+    tokens: NDArray[np.integer]
     starts: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, index: int) -> NDArray[np.uint16]:
+    def __getitem__(self, index: int) -> NDArray[np.integer]:
         return self.tokens[self.starts[index] : self.starts[index + 1]]
 
     @property

@@ -1,9 +1,11 @@
-"""Pre-training a compact Indonesian BERT: vocabulary, knowledge carried over from English, masked language modelling.
+"""Pre-training a compact Indonesian BERT: vocabulary, knowledge carried over from a teacher, masked language modelling.
 
 Two objectives share one loop. *Masked language modelling* with whole-word masking reads the Indonesian corpus.
-*Cross-lingual distillation* (Reimers & Gurevych 2020) reads sentence pairs: an English teacher encodes the English side,
-the student the Indonesian one, and the student's sentence vectors ([CLS] and mean) and aligned token states are drawn to
-the teacher's. Every step's batch and mask follow from the seed and the step number alone, so a resumed run is exact.
+*Distillation* draws the student's states to a teacher's, in one of two ways. A multilingual teacher reads the same
+Indonesian text, and the two are compared word by word and layer by layer (:mod:`training.reading`). An English teacher
+needs sentence pairs (Reimers & Gurevych 2020): it encodes the English side, the student the Indonesian one, and the
+student's sentence vectors ([CLS] and mean) and aligned token states are drawn to the teacher's. Every step's batch and
+mask follow from the seed and the step number alone, so a resumed run is exact.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import math
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
 
 from classify.errors import DataError, SettingsError
 from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, read_pairs, read_texts
 from training.precision import uses_bf16
+from training.reading import SPECIAL, Passages, averaging, embeddings_of_pieces, layers_to_copy, spread
 from training.settings import as_dict
 from training.tokenizer import save_tokenizer, train_tokenizer
 from training.transfer import Links, align, start_embeddings
@@ -49,7 +52,7 @@ class Stage:
     Attributes:
         name: for the log.
         steps: optimiser steps.
-        distil: share of the steps that distil from sentence pairs; the others are masked language modelling.
+        distil: share of the steps that distil from the teacher (and model masked words); the others only model masked words.
     """
 
     name: str
@@ -64,9 +67,10 @@ class PretrainSettings:
     Attributes:
         corpus: text files to learn from; a file may be named twice to be read twice an epoch.
         held_out: texts never to train on; paragraphs sharing eight words in a row with them are dropped.
-        parallel: English-Indonesian pairs, tab separated; none means no transfer and no distillation.
+        teacher: directory of the BERT encoder whose body is the start and whose states are the target. It reads the corpus
+            itself, or, where ``parallel`` is given, the English side of the pairs.
+        parallel: English-Indonesian pairs, tab separated, for a teacher that reads English only.
         dictionary: English-Indonesian word pairs, used for alignment only.
-        teacher: directory of the English encoder whose body is the start and whose vectors are the target.
         output: directory the base model is written to.
         vocabulary_size, hidden_size, layers, heads, intermediate_size, max_positions: the model's shape.
         max_length: tokens of one training sequence, special tokens left out.
@@ -83,9 +87,9 @@ class PretrainSettings:
     corpus: tuple[Path, ...]
     output: Path
     held_out: tuple[Path, ...] = ()
+    teacher: Path | None = None
     parallel: Path | None = None
     dictionary: Path | None = None
-    teacher: Path | None = None
     vocabulary_size: int = 12_000
     hidden_size: int = 384
     layers: int = 6
@@ -111,21 +115,28 @@ class PretrainSettings:
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
         if not 0 < self.mask < 1:
             raise SettingsError(f"setting 'mask' must lie between 0 and 1, not {self.mask}")
-        if any(stage.distil > 0 for stage in self.stages) and not (self.parallel and self.teacher):
-            raise SettingsError("a stage with 'distil' above 0 needs both 'parallel' and 'teacher'")
+        if any(stage.distil > 0 for stage in self.stages) and not self.teacher:
+            raise SettingsError("a stage with 'distil' above 0 needs a 'teacher'")
+        if self.dictionary and not self.parallel:
+            raise SettingsError("setting 'dictionary' only helps to align sentence pairs: give 'parallel', too, or leave it out")
         if self.parallel and not self.teacher:
             raise SettingsError("setting 'parallel' needs a 'teacher': the pairs carry its knowledge over")
         if self.hidden_size % self.heads:
             raise SettingsError(f"'hidden_size' ({self.hidden_size}) must be a multiple of 'heads' ({self.heads})")
         if self.vocabulary_size > 65_535:
             raise SettingsError("setting 'vocabulary_size' must be below 65536: token ids are stored in 16 bits")
-        # A sentence of a pair may be twice as long as a paragraph's part.
-        longest = self.max_length * (2 if self.parallel else 1) + 2
+        # A sentence of a pair, or a passage whose last word is endless, may be twice as long as a paragraph's part.
+        longest = self.max_length * (2 if self.teacher else 1) + 2
         if longest > self.max_positions:
             raise SettingsError(
                 f"setting 'max_length' ({self.max_length}) makes sequences of up to {longest} tokens, more than "
                 f"'max_positions' ({self.max_positions})"
             )
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest passage that a teacher reading the corpus is shown."""
+        return 2 * self.max_length
 
     @property
     def steps(self) -> int:
@@ -143,6 +154,8 @@ class Prepared:
     english: Sequences
     indonesian: Sequences
     links: Sequences  # flat (English index, Indonesian index) pairs
+    # Of a teacher that reads the corpus itself: training and validation passages in both vocabularies.
+    passages: tuple[Passages, Passages] | None = None
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -181,13 +194,43 @@ def prepare(settings: PretrainSettings) -> Prepared:
             settings.vocabulary_size,
         )
         tokenizer.save(str(folder / "tokenizer.json"))
+        reader = _tokenizer_of(settings.teacher) if settings.teacher and not settings.parallel else None
         for name, aside in (("train", False), ("validation", True)):
             chosen = (p for p, flag in zip(paragraphs, is_validation, strict=True) if flag is aside)
-            Sequences.from_texts(chosen, tokenizer, settings.max_length).save(folder / f"{name}.npz")
+            if reader:
+                Passages.from_texts(chosen, tokenizer, reader, settings.max_length, settings.longest).save(folder, name)
+            else:
+                Sequences.from_texts(chosen, tokenizer, settings.max_length).save(folder / f"{name}.npz")
         _prepare_pairs(settings, tokenizer, pairs, folder)
         (folder / "done").touch()
     loaded = {name: Sequences.load(folder / f"{name}.npz") for name in names}
-    return Prepared(tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")), **loaded)
+    passages = None
+    if settings.teacher and not settings.parallel:
+        passages = Passages.load(folder, "train"), Passages.load(folder, "validation")
+    return Prepared(tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")), passages=passages, **loaded)
+
+
+def _check_teacher(settings: PretrainSettings) -> None:
+    """Find out before hours of work what cannot be a teacher."""
+    if settings.teacher is None:
+        return
+    try:
+        shape, tokenizer = AutoConfig.from_pretrained(settings.teacher), AutoTokenizer.from_pretrained(settings.teacher)
+    except (OSError, ValueError, KeyError) as error:
+        raise SettingsError(f"the teacher {settings.teacher} cannot be loaded: {str(error).splitlines()[0]}") from None
+    if shape.model_type != "bert" or not getattr(tokenizer, "is_fast", False):
+        raise SettingsError(f"the teacher {settings.teacher} is not a BERT with a fast tokenizer (its model_type is '{shape.model_type}')")
+    if settings.hidden_size != shape.hidden_size:
+        raise SettingsError(f"'hidden_size' is {settings.hidden_size}, the teacher's is {shape.hidden_size}: they must be equal to distil")
+    layers_to_copy(settings.layers, shape.num_hidden_layers)
+
+
+def _tokenizer_of(directory: Path) -> Tokenizer:
+    """The fast tokenizer of a model directory, set to neither pad nor truncate."""
+    tokenizer: Tokenizer = AutoTokenizer.from_pretrained(directory).backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def _same_recipe(settings: PretrainSettings, path: Path) -> None:
@@ -224,9 +267,7 @@ def _prepare_pairs(settings: PretrainSettings, tokenizer: Tokenizer, pairs: list
         assert settings.teacher is not None
         words = read_pairs(settings.dictionary) if settings.dictionary else []
         both = pairs + words
-        teacher_tokenizer = AutoTokenizer.from_pretrained(settings.teacher).backend_tokenizer
-        teacher_tokenizer.no_padding()
-        teacher_tokenizer.no_truncation()
+        teacher_tokenizer = _tokenizer_of(settings.teacher)
         left = teacher_tokenizer.encode_batch([pair[0] for pair in both], add_special_tokens=False)
         right = tokenizer.encode_batch([pair[1] for pair in both], add_special_tokens=False)
         usable = [bool(a.ids and b.ids) and len(b.ids) <= 2 * settings.max_length for a, b in zip(left, right, strict=True)]
@@ -259,32 +300,68 @@ def start_model(settings: PretrainSettings, prepared: Prepared, attention: str) 
     model: BertForMaskedLM = BertForMaskedLM._from_config(  # type: ignore[no-untyped-call]
         config, attn_implementation=attention
     )
-    if settings.teacher is None or not len(prepared.english):
+    if settings.teacher is None:
         return model
     teacher = AutoModel.from_pretrained(settings.teacher, dtype=torch.float32)
-    wanted = (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size)
-    shape = teacher.config
-    if wanted == (shape.hidden_size, shape.num_hidden_layers, shape.num_attention_heads, shape.intermediate_size):
-        body = {key: value for key, value in teacher.state_dict().items() if "word_embeddings" not in key and "pooler" not in key}
-        if config.max_position_embeddings > shape.max_position_embeddings:
-            raise SettingsError(
-                f"'max_positions' is {config.max_position_embeddings}, the teacher knows {shape.max_position_embeddings} only"
-            )
-        positions = "embeddings.position_embeddings.weight"
-        if positions in body:
-            body[positions] = body[positions][: config.max_position_embeddings]
-        missing, unexpected = model.bert.load_state_dict(body, strict=False)
-        if unexpected or any("word_embeddings" not in key for key in missing):
-            raise SettingsError(f"the teacher in {settings.teacher} is not a BERT: {sorted(unexpected)[:3]} do not fit")
-    elif config.hidden_size != shape.hidden_size:
-        raise SettingsError(f"'hidden_size' is {config.hidden_size}, the teacher's is {shape.hidden_size}: they must be equal to distil")
-    vocabulary = prepared.tokenizer.get_vocab()
-    english_vocabulary = AutoTokenizer.from_pretrained(settings.teacher).get_vocab()
+    _copy_body(model, teacher, settings)
+    vectors = teacher.get_input_embeddings().weight.detach().numpy()
+    start = _from_pairs(settings, prepared, vectors) if settings.parallel else _from_reader(settings, prepared, vectors)
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight.copy_(torch.from_numpy(start))
+        # The output bias starts at each piece's log frequency, which saves the first few hundred steps.
+        frequency = np.bincount(prepared.train.tokens, minlength=config.vocab_size) + 1.0
+        model.cls.predictions.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
+        model.cls.predictions.transform.dense.weight.copy_(torch.eye(config.hidden_size))
+    return model
+
+
+def _copy_body(model: BertForMaskedLM, teacher: PreTrainedModel, settings: PretrainSettings) -> None:
+    """Everything but the word embeddings from the teacher; of a deeper one, layers at even distances."""
+    config, shape = model.config, teacher.config
+    if (config.num_attention_heads, config.intermediate_size) != (shape.num_attention_heads, shape.intermediate_size):
+        return
+    if config.max_position_embeddings > shape.max_position_embeddings:
+        raise SettingsError(f"'max_positions' is {config.max_position_embeddings}, the teacher knows {shape.max_position_embeddings} only")
+    copied = layers_to_copy(config.num_hidden_layers, shape.num_hidden_layers)
+    # Layers are counted from 1 there, from 0 in the parameters' names.
+    of_layer = {f"encoder.layer.{theirs - 1}.": f"encoder.layer.{ours}." for ours, theirs in enumerate(copied)}
+    body = {}
+    for name, values in teacher.state_dict().items():
+        prefix = ".".join(name.split(".")[:3]) + "."
+        if "word_embeddings" in name or "pooler" in name or (name.startswith("encoder.layer.") and prefix not in of_layer):
+            continue
+        body[name.replace(prefix, of_layer.get(prefix, prefix))] = values
+    for name, size in (("position_embeddings", config.max_position_embeddings), ("token_type_embeddings", config.type_vocab_size)):
+        key = f"embeddings.{name}.weight"
+        if key in body:
+            # A teacher that knows one kind of segment only lends it to both.
+            rows = body[key] if len(body[key]) >= size else body[key][:1].repeat(size, 1)
+            body[key] = rows[:size]
+    missing, unexpected = model.bert.load_state_dict(body, strict=False)
+    if unexpected or any("word_embeddings" not in key for key in missing):
+        raise SettingsError(f"the teacher in {settings.teacher} is not a BERT: {sorted(unexpected)[:3]} do not fit")
+
+
+def _pieces(vocabulary: dict[str, int]) -> list[str]:
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _from_reader(settings: PretrainSettings, prepared: Prepared, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings from those of a teacher that reads Indonesian."""
+    assert settings.teacher is not None
+    known = AutoTokenizer.from_pretrained(settings.teacher)
+    tokens = {ours: getattr(known, theirs) or known.unk_token for ours, theirs in SPECIAL.items()}
+    special = {ours: int(known.get_vocab()[token]) for ours, token in tokens.items()}
+    return embeddings_of_pieces(_pieces(prepared.tokenizer.get_vocab()), _tokenizer_of(settings.teacher), special, vectors)
+
+
+def _from_pairs(settings: PretrainSettings, prepared: Prepared, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings from the English translations of each piece."""
     flat_links = [prepared.links[i].reshape(-1, 2) for i in range(len(prepared.links))]
     transfer = start_embeddings(
-        pieces=sorted(vocabulary, key=vocabulary.__getitem__),
-        english_pieces=sorted(english_vocabulary, key=english_vocabulary.__getitem__),
-        english_vectors=teacher.get_input_embeddings().weight.detach().numpy(),
+        pieces=_pieces(prepared.tokenizer.get_vocab()),
+        english_pieces=_pieces(AutoTokenizer.from_pretrained(settings.teacher).get_vocab()),
+        english_vectors=vectors,
         english_ids=[prepared.english[i].tolist() for i in range(len(prepared.english))],
         indonesian_ids=[prepared.indonesian[i].tolist() for i in range(len(prepared.indonesian))],
         links=[[(int(a), int(b)) for a, b in pair] for pair in flat_links],
@@ -295,20 +372,14 @@ def start_model(settings: PretrainSettings, prepared: Prepared, attention: str) 
         "embeddings: %d from translations, %d copied, %d from neighbours, %d random",
         transfer.aligned, transfer.copied, transfer.neighbours, transfer.random,
     )  # fmt: skip
-    with torch.no_grad():
-        model.bert.embeddings.word_embeddings.weight.copy_(torch.from_numpy(transfer.vectors))
-        # The output bias starts at each piece's log frequency, which saves the first few hundred steps.
-        frequency = np.bincount(prepared.train.tokens, minlength=config.vocab_size) + 1.0
-        model.cls.predictions.bias.copy_(torch.from_numpy(np.log(frequency / frequency.sum())))
-        model.cls.predictions.transform.dense.weight.copy_(torch.eye(config.hidden_size))
-    return model
+    return transfer.vectors
 
 
 # --------------------------------------------------------------------------------------------------------------------
 # Batches
 
 
-def pad(rows: list[NDArray[np.uint16]], cls: int, sep: int, padding: int) -> tuple[Tensor, Tensor]:
+def pad(rows: Sequence[NDArray[np.integer]], cls: int, sep: int, padding: int) -> tuple[Tensor, Tensor]:
     """Rows with [CLS] and [SEP] around them as ids and attention mask, both ``(batch, width)``."""
     # Few distinct widths: the processor's kernels are cached by shape, and thousands of shapes fill the memory.
     width = -(-(max(len(row) for row in rows) + 2) // 8) * 8
@@ -389,19 +460,23 @@ class Objectives:
     def __init__(self, settings: PretrainSettings, prepared: Prepared, teacher: PreTrainedModel | None, device: torch.device) -> None:
         self.settings, self.prepared, self.teacher, self.device = settings, prepared, teacher, device
         vocabulary = prepared.tokenizer.get_vocab()
-        pieces = sorted(vocabulary, key=vocabulary.__getitem__)
+        pieces = _pieces(vocabulary)
         self._cls, self._sep, self._pad, self._mask = (vocabulary[t] for t in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
         self._continues = torch.tensor([piece.startswith("##") for piece in pieces])
         self._special = torch.tensor([piece in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]") for piece in pieces])
         if teacher is not None:
-            english = AutoTokenizer.from_pretrained(settings.teacher)
-            self._english = (english.cls_token_id, english.sep_token_id, english.pad_token_id)
+            known = AutoTokenizer.from_pretrained(settings.teacher)
+            self._teacher_special = (known.cls_token_id, known.sep_token_id, known.pad_token_id)
             self._longest = min(254, teacher.config.max_position_embeddings - 2)
         counted = settings.output / "prepared" / "sentence_pairs"
         self._pairs = int(counted.read_text()) if counted.exists() else 0
         self._mlm = Batches(prepared.train.lengths, settings.tokens_per_batch, settings.seed)
-        self._distil = Batches(prepared.indonesian.lengths[: self._held_pairs], settings.tokens_per_batch, settings.seed + 1)
-        if teacher is not None and not self._held_pairs:
+        # A teacher that reads the corpus is shown the same passages in the same order.
+        lengths, shift = (prepared.train.lengths, 0) if prepared.passages else (prepared.indonesian.lengths[: self._held_pairs], 1)
+        self._distil = Batches(lengths, settings.tokens_per_batch, settings.seed + shift)
+        if teacher is not None and prepared.passages:
+            self._spread = self._measure_spread()
+        if teacher is not None and settings.parallel and not self._held_pairs:
             raise DataError(
                 f"{settings.parallel} has {self._pairs} usable sentence pairs: distilling needs more than {HELD_PAIRS}, which are kept "
                 "aside for the check"
@@ -417,8 +492,9 @@ class Objectives:
         return mask_whole_words(ids, self._continues, self._special, self._mask, self.settings.mask, generator)
 
     def _mlm_loss(self, model: BertForMaskedLM, states: Tensor, ids: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        logits = model.cls(states[chosen]).float()
-        target = ids[chosen]
+        places = chosen.flatten().nonzero().squeeze(1)
+        logits = model.cls(states.flatten(0, 1).index_select(0, places)).float()
+        target = ids.flatten()[places]
         return functional.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean()
 
     def mlm(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
@@ -433,11 +509,79 @@ class Objectives:
 
     def distil(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
         """The same for distillation batch ``number``."""
+        if self.prepared.passages:
+            return self._imitate(model, self.prepared.passages[0], self._distil[number][part], self.settings.seed * 1_000_033 + number)
+        return self._translate(model, number, part)
+
+    def _word_states(self, passages: Passages, rows: NDArray[np.int64]) -> tuple[list[Tensor], Tensor, Tensor]:
+        """What the teacher makes of some passages.
+
+        Returns:
+            word states of every layer ``(passages, words, hidden)``, sentence vectors ``(passages, hidden)``, and which
+            words there are ``(passages, words)``.
+        """
+        assert self.teacher is not None
+        ids, attention = (t.to(self.device) for t in pad([passages.teacher[i] for i in rows], *self._teacher_special))
+        words = pad([passages.teacher_words[i] for i in rows], -1, -1, -1)[0].to(self.device)
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            states = self.teacher(input_ids=ids, attention_mask=attention, output_hidden_states=True).hidden_states
+            to_words = averaging(words, passages.words(rows))
+            layers = [torch.bmm(to_words, one.float()) for one in states]
+            return layers, _mean(states[-1].float(), attention), to_words.sum(-1) > 0
+
+    def _measure_spread(self) -> tuple[list[float], float]:
+        """The variance of the teacher's word states in every layer, and of its sentence vectors: the losses' unit."""
+        assert self.prepared.passages is not None
+        passages = self.prepared.passages[0]
+        count = len(passages.student)
+        if count < 2:
+            raise DataError("the corpus has fewer than two passages: there is nothing to compare with the teacher")
+        rows = np.random.default_rng(self.settings.seed).permutation(count)[:256]
+        layers: list[list[Tensor]] = []
+        sentences = []
+        for part in np.array_split(rows, max(1, len(rows) // 64)):
+            states, vectors, there = self._word_states(passages, part)
+            layers.append([layer[there] for layer in states])
+            sentences.append(vectors)
+        return [spread(torch.cat(parts)) for parts in zip(*layers, strict=True)], spread(torch.cat(sentences))
+
+    def _imitate(
+        self, model: BertForMaskedLM, passages: Passages, rows: NDArray[np.int64], seed: int
+    ) -> tuple[Tensor, dict[str, float], int]:
+        """Some words masked: model them, and draw every word's states and the sentence's to the teacher's.
+
+        The parts ``word`` (last layer), ``inner`` (mean of the others) and ``cls`` are shares of the teacher's variance
+        that the student misses: 0 is perfect, 1 is guessing the mean.
+        """
+        ids, attention = pad([passages.student[i] for i in rows], self._cls, self._sep, self._pad)
+        words, _ = pad([passages.student_words[i] for i in rows], -1, -1, -1)
+        masked, chosen = self._masked(ids, seed)
+        ids, attention, words, masked, chosen = (t.to(self.device) for t in (ids, attention, words, masked, chosen))
+        targets, sentences, there = self._word_states(passages, rows)
+        to_words = averaging(words, there.shape[1])
+        # A word made of characters that one side's tokenizer drops has no state there.
+        shared = (to_words.sum(-1) > 0) & there
+        states = model.bert(input_ids=masked, attention_mask=attention, output_hidden_states=True).hidden_states
+        errors = []
+        with torch.autocast(self.device.type, enabled=False):
+            for ours, their in enumerate(layers_to_copy(len(states) - 1, len(targets) - 1), 1):
+                # Masked rather than indexed: indexing's way back is several times slower on a CPU.
+                missed = (torch.bmm(to_words, states[ours].float()) - targets[their]).square().mean(-1) * shared
+                errors.append(missed.sum() / shared.sum() / self._spread[0][their])
+            cls_loss = functional.mse_loss(states[-1][:, 0].float(), sentences) / self._spread[1]
+        word_loss, inner_loss = errors[-1], torch.stack(errors[:-1] or errors).mean()
+        mlm_loss, accuracy = self._mlm_loss(model, states[-1], ids, chosen)
+        loss = mlm_loss + self.settings.distil_weight * (word_loss + inner_loss + cls_loss)
+        parts = {"word": word_loss.item(), "inner": inner_loss.item(), "cls": cls_loss.item(), "mlm": mlm_loss.item(),
+                 "accuracy": accuracy.item()}  # fmt: skip
+        return loss, parts, int(attention.sum())
+
+    def _translate(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
         assert self.teacher is not None
         chosen_pairs = self._distil[number][part]
         ids, attention = pad([self.prepared.indonesian[i] for i in chosen_pairs], self._cls, self._sep, self._pad)
         english = [self.prepared.english[i][: self._longest] for i in chosen_pairs]
-        teacher_ids, teacher_attention = pad(english, *self._english)
+        teacher_ids, teacher_attention = pad(english, *self._teacher_special)
         # Alignment as a row-stochastic matrix: student position -> mean of the teacher's positions.
         alignment = torch.zeros(len(chosen_pairs), ids.shape[1], teacher_ids.shape[1])
         for row, pair in enumerate(chosen_pairs):
@@ -463,7 +607,11 @@ class Objectives:
 
     @torch.inference_mode()
     def validate(self, model: BertForMaskedLM) -> dict[str, float]:
-        """Held-out masked-word loss and accuracy, and how many of 500 unseen sentences find their English translation."""
+        """Held-out masked-word loss and accuracy, and how near the teacher is.
+
+        Of a teacher that reads the corpus: the parts of :meth:`_imitate`. Of an English one: how many of 500 unseen sentences
+        find their English translation among 500.
+        """
         model.train(False)
         plan = batches_of_similar_length(self.prepared.validation.lengths, self.settings.tokens_per_batch, 0)[:24]
         losses, accuracies = [], []
@@ -475,14 +623,17 @@ class Objectives:
             losses.append(loss.item())
             accuracies.append(accuracy.item())
         result = {"validation_mlm": float(np.mean(losses)), "validation_accuracy": float(np.mean(accuracies))}
-        if self.teacher is not None:
+        if self.teacher is not None and self.prepared.passages:
+            parts = [self._imitate(model, self.prepared.passages[1], batch, number)[1] for number, batch in enumerate(plan)]
+            result |= {f"validation_{key}": float(np.mean([part[key] for part in parts])) for key in ("word", "inner", "cls")}
+        elif self.teacher is not None:
             left, right = [], []
             for begin in range(self._held_pairs, self._pairs, 50):
                 indices = range(begin, min(begin + 50, self._pairs))
                 ids, attention = pad([self.prepared.indonesian[i] for i in indices], self._cls, self._sep, self._pad)
                 ids, attention = ids.to(self.device), attention.to(self.device)
                 left.append(_mean(model.bert(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
-                ids, attention = pad([self.prepared.english[i][: self._longest] for i in indices], *self._english)
+                ids, attention = pad([self.prepared.english[i][: self._longest] for i in indices], *self._teacher_special)
                 ids, attention = ids.to(self.device), attention.to(self.device)
                 right.append(_mean(self.teacher(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
             likeness = functional.normalize(torch.cat(left)) @ functional.normalize(torch.cat(right)).T
@@ -528,6 +679,7 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
     device_probe = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bf16 = uses_bf16(settings.precision, device_probe)
     accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
+    _check_teacher(settings)
     with accelerator.main_process_first():
         prepared = prepare(settings)
     # The CPU's fused kernel is slower backwards than plain batched products at these lengths.
@@ -707,7 +859,7 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
-    for key in ("mlm", "pair_mlm", "validation_mlm", "sentence", "token"):
+    for key in ("mlm", "pair_mlm", "validation_mlm", "sentence", "token", "word", "inner"):
         points = [(row["tokens"] / 1e6, row[key]) for row in rows if key in row]
         if points:
             axis.plot(*zip(*points, strict=True), label=key, marker="o" if key == "validation_mlm" else None, linewidth=1)

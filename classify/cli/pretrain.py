@@ -13,7 +13,7 @@ def pretrain(
     corpus: Annotated[Optional[list[Path]], typer.Option(help="Text to learn from; may be given again.")] = None,
     parallel: Annotated[Optional[Path], typer.Option(help="English-Indonesian sentence pairs, tab separated.")] = None,
     dictionary: Annotated[Optional[Path], typer.Option(help="English-Indonesian word pairs, tab separated.")] = None,
-    teacher: Annotated[Optional[Path], typer.Option(help="Directory of the English encoder to start and distil from.")] = None,
+    teacher: Annotated[Optional[Path], typer.Option(help="Directory of the encoder to start and distil from.")] = None,
     held_out: Annotated[Optional[list[Path]], typer.Option(help="Texts never to train on; may be given again.")] = None,
     output: Annotated[Optional[Path], typer.Option(help="Base model directory to write.")] = None,
     seed: Annotated[Optional[int], typer.Option(help="Seed of everything random.")] = None,

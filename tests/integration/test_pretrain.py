@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,11 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.trainers import UnigramTrainer
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
@@ -329,12 +334,86 @@ def test_teacher_of_another_width_is_refused(run_of_seconds, bilingual):
         pretrain(settings)
 
 
-def test_teacher_without_pairs_changes_nothing(run_of_seconds, bilingual, tmp_path):
-    stages = [{"name": "only", "steps": 3}]
-    plain = pretrain(run_of_seconds(stages=stages, output=tmp_path / "a"))
-    with_teacher = pretrain(run_of_seconds(stages=stages, output=tmp_path / "b", teacher=bilingual / "teacher"))
-    one, other = load_file(plain / "model.safetensors"), load_file(with_teacher / "model.safetensors")
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A teacher of four layers that reads the corpus itself, in unigram pieces with capital letters."""
+    folder = tmp_path_factory.mktemp("reader")
+    tokenizer = Tokenizer(Unigram())
+    tokenizer.pre_tokenizer = Metaspace(replacement="▁", prepend_scheme="always")
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator(
+        sentences(400, seed=5), UnigramTrainer(vocab_size=150, special_tokens=special, unk_token="<unk>", show_progress=False)
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", cls_token="<s>", eos_token="</s>", sep_token="</s>", pad_token="<pad>",
+        unk_token="<unk>", mask_token="<mask>",
+    ).save_pretrained(folder)  # fmt: skip
+    torch.manual_seed(9)
+    BertModel(
+        BertConfig(
+            vocab_size=tokenizer.get_vocab_size(), hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64,
+            max_position_embeddings=200, type_vocab_size=1, initializer_range=0.2,
+        )
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def test_teacher_that_reads_the_corpus_is_imitated(run_of_seconds, reader):
+    stages = [{"name": "imitate", "steps": 40, "distil": 1.0}, {"name": "read", "steps": 10, "distil": 0.2}]
+    out = pretrain(run_of_seconds(stages=stages, teacher=reader))
+    rows = log_of(out)
+    for key in ("word", "inner", "cls", "mlm"):
+        values = [row[key] for row in rows if key in row]
+        assert values[-1] < 0.8 * values[0], key
+    for key in ("validation_word", "validation_inner", "validation_cls", "validation_mlm"):
+        assert rows[-1][key] < rows[0][key], key
+    assert json.loads((out / "pretrain.json").read_text(encoding="utf-8"))["figures"]["after"]["validation_word"] < 0.8
+    AutoModelForMaskedLM.from_pretrained(out)
+
+    # The student starts with every second layer, and lends the teacher's one kind of segment to both of its own.
+    start, teacher = load_file(out / "start/model.safetensors"), load_file(reader / "model.safetensors")
+    for ours, theirs in ((0, 1), (1, 3)):
+        name = "encoder.layer.{}.output.dense.weight"
+        assert torch.equal(start["bert." + name.format(ours)], teacher[name.format(theirs)])
+    segments = start["bert.embeddings.token_type_embeddings.weight"]
+    assert torch.equal(segments, teacher["embeddings.token_type_embeddings.weight"].repeat(2, 1))
+    student_words, teacher_words = (AutoTokenizer.from_pretrained(one).get_vocab() for one in (out, reader))
+    table, theirs = start["bert.embeddings.word_embeddings.weight"], teacher["embeddings.word_embeddings.weight"]
+    both = [
+        (student_words[word], teacher_words["▁" + word]) for word in WHAT + WHOM if word in student_words and "▁" + word in teacher_words
+    ]
+    assert len(both) > 10
+    assert all(torch.nn.functional.cosine_similarity(table[i][None], theirs).argmax() == j for i, j in both)
+
+
+def test_imitating_resumes_exactly(run_of_seconds, reader, tmp_path):
+    stages = [{"name": "imitate", "steps": 20, "distil": 1.0}]
+    whole = pretrain(run_of_seconds(stages=stages, teacher=reader, output=tmp_path / "whole"))
+    settings = run_of_seconds(stages=stages, teacher=reader, output=tmp_path / "cut")
+
+    def stop(line):
+        if line.startswith("imitate 15/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings, stop)
+    assert (tmp_path / "cut/checkpoint/progress.json").exists()
+    cut = pretrain(settings)
+    one, other = load_file(whole / "model.safetensors"), load_file(cut / "model.safetensors")
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_cannot_be_a_teacher_is_refused_before_the_work(run_of_seconds, reader, tmp_path):
+    with pytest.raises(SettingsError, match="'layers' is 6, but the teacher has 4"):
+        pretrain(run_of_seconds(layers=6, teacher=reader))
+    with pytest.raises(SettingsError, match=r"the teacher .*nowhere cannot be loaded"):
+        pretrain(run_of_seconds(teacher=tmp_path / "nowhere"))
+    other = shutil.copytree(reader, tmp_path / "roberta")
+    config = json.loads((other / "config.json").read_text(encoding="utf-8"))
+    (other / "config.json").write_text(json.dumps({**config, "model_type": "roberta"}), encoding="utf-8")
+    with pytest.raises(SettingsError, match="is not a BERT"):
+        pretrain(run_of_seconds(teacher=other))
+    assert not (tmp_path / "base/prepared").exists()
 
 
 def test_missing_packages_are_named(run_of_seconds, bilingual):

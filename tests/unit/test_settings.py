@@ -175,8 +175,9 @@ def test_impossible_training_settings_are_refused_with_what_is_possible(changes,
         ({"mask": 1.0}, ["mask", "between 0 and 1"]),
         ({"hidden_size": 100, "heads": 12}, ["hidden_size", "100", "heads", "12"]),
         ({"vocabulary_size": 70_000}, ["vocabulary_size", "65536"]),
-        ({"stages": [{"name": "a", "steps": 2, "distil": 0.5}]}, ["distil", "parallel", "teacher"]),
+        ({"stages": [{"name": "a", "steps": 2, "distil": 0.5}]}, ["distil", "teacher"]),
         ({"parallel": "pairs.tsv"}, ["parallel", "teacher"]),
+        ({"dictionary": "words.tsv", "teacher": "t"}, ["dictionary", "parallel"]),
     ],
 )
 def test_impossible_pretraining_settings_are_refused(changes, words):
@@ -188,4 +189,5 @@ def test_impossible_pretraining_settings_are_refused(changes, words):
 def test_shipped_recipes_are_valid(root):
     train = load(TrainSettings, root / "configs/default.yaml")
     assert all((root / path).exists() for path in (*train.data, train.labels))
-    assert load(PretrainSettings, root / "configs/pretrain.yaml", {"parallel": Path("p"), "teacher": Path("t")}).steps > 0
+    assert load(PretrainSettings, root / "configs/pretrain.yaml", {"teacher": Path("t")}).steps > 0
+    assert load(PretrainSettings, root / "configs/pretrain-pairs.yaml", {"parallel": Path("p"), "teacher": Path("t")}).steps > 0
