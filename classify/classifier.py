@@ -26,35 +26,40 @@ class Prediction:
         text: the sentence.
         labels: for every group the ids of the labels given, in the scheme's order.
         scores: for every label its score between 0 and 1.
+        review: labels whose score lies where half of their mistakes lay: a person should look there first.
     """
 
     text: str
     labels: dict[str, list[str]]
     scores: dict[str, float]
+    review: tuple[str, ...] = ()
 
 
 class Classifier:
     """A model directory, ready to predict. Safe to call again and again; results do not depend on batch mates."""
 
-    def __init__(self, directory: ModelDirectory, engine: Engine) -> None:
+    def __init__(self, directory: ModelDirectory, engine: Engine, profile: str = "balanced") -> None:
         self.directory = directory
+        self._decisions = directory.decisions.profile(profile, directory.scheme)
         self._engine = engine
         self._tokenizer = directory.tokenizer()
         self._tokenizer.enable_truncation(min(directory.max_length, MAX_TOKENS), strategy="longest_first")
 
     @classmethod
-    def from_pretrained(cls, path: str | Path | None = None, *, threads: int | None = None) -> Classifier:
+    def from_pretrained(cls, path: str | Path | None = None, *, threads: int | None = None, profile: str = "balanced") -> Classifier:
         """Open a model directory; without a path, the model that came with the package.
 
         Args:
             path: Hugging Face-style directory with ``config.json``, a tokenizer and ``onnx/`` or safetensors weights.
             threads: processor threads to use; None leaves the choice to the runtime.
+            profile: ``balanced`` gives a label where F1 is best, ``precise`` only where it is almost surely right.
 
         Raises:
             ModelDirectoryError: when the directory is missing, incomplete or damaged.
+            SettingsError: for an unknown profile.
         """
         directory = ModelDirectory.open(path)
-        return cls(directory, open_engine(directory, threads))
+        return cls(directory, open_engine(directory, threads), profile)
 
     @property
     def scheme(self) -> LabelScheme:
@@ -100,11 +105,13 @@ class Classifier:
             chosen = order[begin : begin + batch_size]
             logits[chosen] = self._engine.logits([encodings[i] for i in chosen])
         scores = probabilities(logits, self.scheme)
-        given = decide(scores, self.scheme, self.directory.decisions)
+        given = decide(scores, self.scheme, self._decisions)
         ids = self.scheme.ids
         for (text, _), row, flags in zip(window, scores, given, strict=True):
             labels = {
                 group.id: [label.id for label, flag in zip(group.labels, flags[columns], strict=True) if flag]
                 for group, columns in self.scheme.spans()
             }
-            yield Prediction(text, labels, {label: round(float(score), 6) for label, score in zip(ids, row, strict=True)})
+            rounded = {label: round(float(score), 6) for label, score in zip(ids, row, strict=True)}
+            review = tuple(label for label, score in rounded.items() if self._decisions.to_review(label, score))
+            yield Prediction(text, labels, rounded, review)

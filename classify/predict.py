@@ -19,7 +19,7 @@ class Options:
     Attributes:
         lines: each line is one sentence; nothing is split and nothing is taken for furniture.
         furniture: also give rows for page furniture, marked and without labels.
-        all_scores: scores of every label instead of those of the labels given.
+        all_scores: scores of every label instead of those given or to be reviewed.
         batch_size: sentences run through the network at once.
     """
 
@@ -66,10 +66,11 @@ def rows_of(name: str, classifier: Classifier, options: Options) -> Iterator[Row
     def make(sentence: Sentence, prediction: Prediction | None) -> Row:
         labels = prediction.labels if prediction else {group.id: [] for group in classifier.scheme.groups}
         scores = prediction.scores if prediction else {}
+        review = prediction.review if prediction else ()
         if not options.all_scores:
-            given = {label for labels_of_group in labels.values() for label in labels_of_group}
-            scores = {label: score for label, score in scores.items() if label in given}
-        return Row(name, index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture)
+            shown = {label for labels_of_group in labels.values() for label in labels_of_group}.union(review)
+            scores = {label: score for label, score in scores.items() if label in shown}
+        return Row(name, index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review)
 
     taken = 0
     for prediction in classifier.stream(feed(), batch_size=options.batch_size):

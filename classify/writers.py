@@ -30,6 +30,7 @@ class Row:
         labels: for every group the labels given.
         scores: score by label.
         furniture: page furniture, shown only on request and never classified.
+        review: labels on which a person should look, given or not.
     """
 
     document: str
@@ -40,6 +41,7 @@ class Row:
     labels: dict[str, list[str]]
     scores: dict[str, float]
     furniture: bool = False
+    review: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -52,7 +54,11 @@ class Row:
             "labels": self.labels,
             "scores": self.scores,
         }
-        return {**row, "furniture": True} if self.furniture else row
+        if self.review:
+            row["review"] = list(self.review)
+        if self.furniture:
+            row["furniture"] = True
+        return row
 
 
 class Writer(Protocol):
@@ -84,14 +90,14 @@ class CsvWriter:
         self._scheme = scheme
         self._csv = csv.writer(stream, lineterminator="\n")
         groups = [group.id for group in scheme.groups]
-        self._csv.writerow(["document", "index", "start", "end", "text", *groups, *scheme.ids, "furniture"])
+        self._csv.writerow(["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture"])
 
     def write(self, row: Row) -> None:
         """Write one record."""
         groups = [";".join(row.labels.get(group.id, [])) for group in self._scheme.groups]
         scores = [row.scores.get(label, "") for label in self._scheme.ids]
         fixed = [_inert(row.document), row.index, row.start, row.end, _inert(row.text)]
-        self._csv.writerow([*fixed, *groups, *scores, "true" if row.furniture else "false"])
+        self._csv.writerow([*fixed, *groups, *scores, ";".join(row.review), "true" if row.furniture else "false"])
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -147,7 +153,11 @@ class TableWriter:
             cells = []
             for group in self._scheme.groups:
                 given = row.labels.get(group.id, [])
-                cells.append(Text("\n".join(f"{label} {row.scores[label]:.2f}" for label in given) or "-"))
+                shown = [f"{label} {row.scores[label]:.2f}{' ?' if label in row.review else ''}" for label in given]
+                # Not given, but close enough for a person to look.
+                close = [label.id for label in group.labels if label.id in row.review and label.id not in given]
+                shown += [f"({label} {row.scores[label]:.2f} ?)" for label in close]
+                cells.append(Text("\n".join(shown) or "-"))
             table.add_row(Text(row.text.translate(_VISIBLE)), *cells, style="dim" if row.furniture else None)
         console.print(table)
         self._rows.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from classify.modeldir import ModelDirectory
 from classify.writers import replacing
 from training.evaluate import markdown
 
+SHIPPED_DATA = ("sentences.jsonl", "news_labels.jsonl")
 PROSE = Path(__file__).with_name("card.md")
 
 
@@ -33,6 +35,9 @@ def card(result: dict[str, Any], directory: ModelDirectory) -> str:
         "pretraining": _pretraining(base),
         "parameters": _parameters(directory.config),
     }
+    # What is told of the shipped model's making is true of no other.
+    shipped = base is not None and set(SHIPPED_DATA) <= set(record.get("data", {}))
+    template = re.sub(r"{{#shipped}}\n(.*?){{/shipped}}\n", r"\1" if shipped else "", template, flags=re.DOTALL)
     for name, value in values.items():
         template = template.replace("{{" + name + "}}", value)
     return template
@@ -91,14 +96,24 @@ def _pretraining(base: dict[str, Any] | None) -> str:
         return "No record of the pre-training run travels with this model."
     before, after = base["figures"]["before"], base["figures"]["after"]
     machine = base["machine"]
-    return (
+    text = (
         f"{base['tokens'] / 1e6:.1f} million tokens in {base['seconds'] / 60:.0f} minutes on {machine['threads']} "
         f"{machine['device'].upper()} threads ({machine['precision']}). Held-out masked-word loss "
         f"{before['validation_mlm']:.2f} before and {after['validation_mlm']:.2f} after; accuracy "
-        f"{before['validation_accuracy']:.1%} and {after['validation_accuracy']:.1%}; "
-        f"500 unseen sentences that find their English translation among 500: {before.get('retrieval', 0):.1%} before training, "
-        f"{after.get('retrieval', 0):.1%} after."
+        f"{before['validation_accuracy']:.1%} and {after['validation_accuracy']:.1%}."
     )
+    if "validation_word" in after:
+        text += (
+            f" Share of the variance of the teacher's word states that the model misses on held-out text: {after['validation_word']:.2f} "
+            f"in the last layer, {after['validation_inner']:.2f} in the others ({before['validation_word']:.2f} and "
+            f"{before['validation_inner']:.2f} before training)."
+        )
+    if "retrieval" in after:
+        text += (
+            f" 500 unseen sentences that find their English translation among 500: {before['retrieval']:.1%} before training, "
+            f"{after['retrieval']:.1%} after."
+        )
+    return text
 
 
 def write_card(result: dict[str, Any], directory: ModelDirectory, path: Path) -> None:

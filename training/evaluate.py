@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import Classifier
-from classify.errors import DataError
+from classify.decisions import Decisions, decide
+from classify.errors import ClassifyError, DataError
 from classify.labels import LabelScheme
 from classify.resources import resource
 from classify.writers import replacing
+from training import probes
 from training.baselines import Keywords, TfidfLogistic
 from training.dataset import Example, Pool, load, scored, targets
-from training.metrics import figures
+from training.metrics import calibration_error, figures
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ def evaluate(
     train_data: Sequence[Path] = (),
     keywords: Path | None = None,
     resamples: int = 1000,
+    probe: bool = False,
 ) -> dict[str, Any]:
     """Score a model directory and the baselines.
 
@@ -84,12 +87,17 @@ def evaluate(
         train_data: what the model was trained on, for the TF-IDF baseline; none leaves that baseline out.
         keywords: the keyword list; None for the shipped one where its labels fit.
         resamples: bootstrap samples.
+        probe: also ask the shipped probes, which are about the shipped labels.
 
     Returns:
-        everything as plain JSON values: ``model``, ``parts`` (per part ``name``, ``rows``, ``disputed``, ``systems``).
+        everything as plain JSON values: ``labels``, ``training``, ``parts`` (per part ``name``, ``rows``, ``disputed``,
+        ``systems``) and, where asked for, ``probes``.
     """
     classifier = Classifier.from_pretrained(model)
     scheme = classifier.scheme
+    asked = probes.generate(resource("configs/probes.yaml"), resource("configs/actors.yaml")) if probe else []
+    # Before the long work, because the probes are of no use to a model of other labels.
+    probed = probes.run(classifier, asked)
     joined = Pool(pool) if pool else None
     loaded = load(data, scheme, joined)
     if loaded.without_text:
@@ -127,9 +135,14 @@ def evaluate(
                 # The same with every adjudicated label counted, disputed or not.
                 "model_with_disputed": figures(given, wanted, known, scheme, units, resamples).as_dict()["groups"],
                 "curves": _curves(scores, wanted, mask, scheme),
+                "calibration": _calibration(scores, wanted, mask, scheme),
+                "precise": _precise(scores, wanted, mask, scheme, classifier.directory.decisions),
+                "review": _review(scores, given, wanted, mask, scheme, classifier.directory.decisions),
                 "wrong": _wrong(part.examples, given, wanted, mask, scheme),
             }
         )
+    if probe:
+        result["probes"] = [asdict(one) for one in probed]
     return result
 
 
@@ -148,6 +161,50 @@ def _curves(scores: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], sche
                 "recall": [round(float(r), 4) for r in recall[::step]],
             }
     return curves
+
+
+def _calibration(scores: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme) -> dict[str, Any]:
+    """Per label the expected calibration error, the same among scores from 0.1 up, and the reliability diagram's bins."""
+    result: dict[str, Any] = {}
+    for i, label in enumerate(scheme.ids):
+        values, truth = scores[mask[:, i], i], wanted[mask[:, i], i]
+        error, bins = calibration_error(values, truth)
+        # Nearly all scores of a rare label are near nought, and right: they hide what happens above.
+        above, _ = calibration_error(values[values >= 0.1], truth[values >= 0.1])
+        result[label] = {
+            "error": round(error, 4) if len(values) else None,
+            "error_from_0.1": round(above, 4) if (values >= 0.1).any() else None,
+            "bins": [[round(mean, 4), round(share, 4), size] for mean, share, size in bins],
+        }
+    return result
+
+
+def _precise(
+    scores: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme, decisions: Decisions
+) -> dict[str, dict[str, float | int]]:
+    """Per label what the profile ``precise`` gives, how much of it is right, and how much of the truth it finds."""
+    given = decide(scores, scheme, decisions.profile("precise", scheme)) & mask
+    result: dict[str, dict[str, float | int]] = {}
+    for i, label in enumerate(scheme.ids):
+        right, answered, true = int((given & wanted)[:, i].sum()), int(given[:, i].sum()), int((wanted & mask)[:, i].sum())
+        result[label] = {
+            "given": answered,
+            "precision": round(right / answered, 4) if answered else 0.0,
+            "recall": round(right / true, 4) if true else 0.0,
+        }
+    return result
+
+
+def _review(
+    scores: NDArray[Any], given: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme, decisions: Decisions
+) -> dict[str, float]:
+    """Which share of the sentences is marked for review, and which share of all mistakes the marks cover."""
+    marked = np.asarray([[decisions.to_review(label, score) for label, score in zip(scheme.ids, row, strict=True)] for row in scores])
+    wrong = (given != wanted) & mask
+    return {
+        "sentences": round(float(marked.any(axis=1).mean()), 4),
+        "mistakes": round(float(wrong[marked].sum() / max(1, wrong.sum())), 4),
+    }
 
 
 def _wrong(
@@ -190,8 +247,24 @@ def markdown(result: dict[str, Any]) -> str:
             others = [f"{part['systems'][name]['labels'][label]['f1'][0]:.3f}" for name in systems[1:]]
             figures_of = [_cell(row[kind]) for kind in ("precision", "recall", "f1")]
             lines.append("| " + " | ".join([label, str(row["support"]), *figures_of, *others]) + " |")
-        lines.append("")
+        lines += ["", "| label | calibration error | from 0.1 up | `precise`: given | precision | recall |", "|---|--:|--:|--:|--:|--:|"]
+        for label in result["labels"]:
+            error, precise = part["calibration"][label], part["precise"][label]
+            cells = ["-" if error[key] is None else f"{error[key]:.3f}" for key in ("error", "error_from_0.1")]
+            supported = part["systems"]["model"]["labels"][label]["support"] > 0
+            cells += [str(precise["given"]), f"{precise['precision']:.3f}" if precise["given"] else "-"]
+            cells.append(f"{precise['recall']:.3f}" if supported else "-")
+            lines.append("| " + " | ".join([label, *cells]) + " |")
+        review = part["review"]
+        lines += [
+            "",
+            f"Marked for review: {review['sentences']:.1%} of the sentences, holding {review['mistakes']:.1%} of the mistakes.",
+            "",
+        ]
     lines.append("Brackets: bootstrap 95 % intervals, whole documents drawn with replacement.")
+    if "probes" in result:
+        lines += ["", "### Probes: sentences whose right answer follows from how they were made", ""]
+        lines += probes.report([probes.Result(**one) for one in result["probes"]])
     return "\n".join(lines) + "\n"
 
 
@@ -200,8 +273,11 @@ def _cell(value: list[float]) -> str:
 
 
 def write(result: dict[str, Any], folder: Path) -> None:
-    """Write ``evaluation.json``, ``evaluation.md``, ``confusion.png`` and ``precision_recall.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write ``evaluation.json``, ``evaluation.md`` and pictures: confusion, precision and recall, reliability."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClassifyError(f"cannot write to the folder {folder}: {error.strerror or error}") from None
     with replacing(folder / "evaluation.json") as stream:
         json.dump(result, stream, indent=1, ensure_ascii=False)
     with replacing(folder / "evaluation.md") as stream:
@@ -240,4 +316,17 @@ def _draw(result: dict[str, Any], folder: Path) -> None:
         axis.set_yticks(range(len(matrix)), result["labels"])
         axis.set_title(part["name"])
     figure.savefig(folder / "confusion.png", dpi=100)
+    pyplot.close(figure)
+
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(5.5 * len(shown), 4.5), squeeze=False, layout="constrained")
+    for axis, part in zip(axes[0], shown, strict=True):
+        axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+        for label, values in part["calibration"].items():
+            # A bin of two or three sentences shows chance.
+            points = [(mean, share) for mean, share, size in values["bins"] if size >= 5]
+            if points:
+                axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"{label} ({values['error'] or 0:.3f})")
+        axis.set(title=part["name"], xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+        axis.legend(fontsize="small", loc="upper left")
+    figure.savefig(folder / "reliability.png", dpi=100)
     pyplot.close(figure)

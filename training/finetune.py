@@ -28,7 +28,7 @@ from classify.modeldir import positions
 from classify.resources import resource
 from training import splits
 from training.base import is_directory, load_model, load_tokenizer
-from training.calibrate import choose_thresholds
+from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.dataset import Example, Pool, load, scored, targets
 from training.loss import GroupedLoss, positive_weights
 from training.metrics import macro_f1
@@ -55,6 +55,7 @@ class TrainSettings:
         context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``.
         weighting: rare labels' positives weigh (negatives / positives) ** weighting.
         real_weight: how many times a real sentence (one joined from the pool) is seen an epoch.
+        calibration_weight: how much a sentence that is not real counts in calibration and thresholds, where there are real ones.
         validation, test: shares of the undivided data kept aside.
         folds: above 1, thresholds and the number of epochs come from cross-validation over train and validation, and the
             model is then trained on both; otherwise they come from the validation split.
@@ -81,6 +82,7 @@ class TrainSettings:
     context_dropout: float = 0.3
     weighting: float = 0.5
     real_weight: int = 1
+    calibration_weight: float = 0.25
     validation: float = 0.1
     test: float = 0.1
     folds: int = 0
@@ -93,7 +95,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
-            ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0),
+            ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
@@ -347,7 +349,10 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet)
     else:
         run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet)
-        decisions = _thresholds(predict_logits(run, validation_part, scheme, settings), validation_part, scheme) if validation_part else {}
+        _settle(run, settings)
+        decisions = {}
+        if validation_part:
+            decisions = _decisions(run, predict_logits(run, validation_part, scheme, settings), validation_part, scheme, settings)
         facts = {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
     fresh = output.with_name(f".{output.name}.new")
@@ -373,10 +378,29 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     return output
 
 
-def _thresholds(logits: NDArray[np.float32], examples: Sequence[Example], scheme: LabelScheme) -> dict[str, Any]:
-    """Thresholds from logits of sentences the model was not trained on."""
-    wanted = np.nan_to_num(targets(examples, scheme)) > 0.5
-    return choose_thresholds(probabilities(logits, scheme), wanted, scored(examples, scheme), scheme)
+def _settle(run: Run, settings: TrainSettings) -> None:
+    """Bring the weights into the form they are stored in, so that thresholds are chosen for what will be used."""
+    from training.export import round_weights
+
+    model: Any = run.trainer.model
+    model.to("cpu", torch.float32).eval()
+    if settings.compact:
+        round_weights(model)
+
+
+def _decisions(
+    run: Run, logits: NDArray[np.float32], examples: Sequence[Example], scheme: LabelScheme, settings: TrainSettings
+) -> dict[str, Any]:
+    """Calibrate the run's model and choose thresholds, both by logits of models that had not seen the sentences."""
+    wanted, mask = np.nan_to_num(targets(examples, scheme)) > 0.5, scored(examples, scheme)
+    real = np.asarray([example.real for example in examples])
+    # Real sentences set the scale; written ones, of which many more carry a label, help where real ones are few.
+    weights = np.where(real, 1.0, settings.calibration_weight) if real.any() else np.ones(len(examples))
+    scale, shift = calibration(logits, wanted, mask, scheme, weights)
+    model: Any = run.trainer.model
+    if fold_into_head(model, scale, shift):
+        logits = (logits * scale + shift).astype(np.float32)
+    return choose_thresholds(probabilities(logits, scheme), wanted, mask, scheme, weights)
 
 
 def _cross_validated(
@@ -407,9 +431,10 @@ def _cross_validated(
         epochs.append(epoch)
         scores.append(score)
         logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
-    decisions = _thresholds(logits, examples, scheme)
     rounds = max(1, round(float(np.mean(epochs))))
     run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet)
+    _settle(run, settings)
+    decisions = _decisions(run, logits, examples, scheme, settings)
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
     return run, decisions, facts
 

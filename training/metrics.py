@@ -162,6 +162,25 @@ def figures(
     return Figures(labels, groups, interval(float(exact.mean()), exact_samples), len(given))
 
 
+def calibration_error(scores: NDArray[np.float64], wanted: Flags, bins: int = 10) -> tuple[float, list[tuple[float, float, int]]]:
+    """Expected calibration error of one label (Naeini et al. 2015) over ``bins`` equal steps of the score.
+
+    Args:
+        scores: between 0 and 1, shape ``(rows,)``.
+        wanted: the truth, same shape.
+        bins: how many.
+
+    Returns:
+        the error, and for every bin that is not empty its mean score, its share of true sentences and its size.
+    """
+    if not len(scores):
+        return 0.0, []
+    place = np.minimum((scores * bins).astype(int), bins - 1)
+    filled = [place == b for b in range(bins) if (place == b).any()]
+    rows = [(float(scores[one].mean()), float(wanted[one].mean()), int(one.sum())) for one in filled]
+    return sum(size * abs(mean - share) for mean, share, size in rows) / len(scores), rows
+
+
 def macro_f1(given: Flags, wanted: Flags, mask: Flags, scheme: LabelScheme) -> float:
     """Mean over the groups of their macro-F1, labels without support left out: what early stopping watches."""
     scores = label_scores(given, wanted, mask)

@@ -16,6 +16,7 @@ def evaluate(
         Optional[list[Path]], typer.Option(help="What the model was trained on, for the TF-IDF baseline; by default --data.")
     ] = None,
     output: Annotated[Optional[Path], typer.Option(help="Folder for evaluation.json, evaluation.md and pictures.")] = None,
+    probes: Annotated[bool, typer.Option("--probes", help="Also ask the probes: swapped speakers, negations, typos.")] = False,
     card: Annotated[Optional[Path], typer.Option(help="Also write the model card here (and as README.md of the model).")] = None,
 ) -> None:
     """Score a model beside two baselines, with bootstrap intervals, on sentences it was not trained on."""
@@ -25,7 +26,7 @@ def evaluate(
     quiet_libraries()
     from training import evaluate as evaluation
 
-    result = evaluation.evaluate(model, data, pool or [], train_data or data)
+    result = evaluation.evaluate(model, data, pool or [], train_data or data, probe=probes)
     typer.echo(evaluation.markdown(result))
     if output is not None:
         evaluation.write(result, output)

@@ -15,9 +15,10 @@ def predict(
     format: Annotated[str, typer.Option(help="table, jsonl or csv.")] = "table",
     output: Annotated[Optional[Path], typer.Option(help="Write to this file instead of standard output.")] = None,
     model: Annotated[Optional[Path], typer.Option(help="Model directory; by default the shipped model.")] = None,
-    all_scores: Annotated[bool, typer.Option("--all-scores", help="Give every label's score, not only those assigned.")] = False,
+    all_scores: Annotated[bool, typer.Option("--all-scores", help="Give every label's score, not only of those given or close.")] = False,
     lines: Annotated[bool, typer.Option("--lines", help="The input has one sentence a line; do not split.")] = False,
     furniture: Annotated[bool, typer.Option("--furniture", help="Also give rows for page furniture, marked as such.")] = False,
+    profile: Annotated[str, typer.Option(help="balanced (best F1) or precise (fewer labels, surer ones).")] = "balanced",
     threads: Annotated[Optional[int], typer.Option(min=1, help="Processor threads; by default all cores.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences run through the network at once.")] = 16,
 ) -> None:
@@ -29,7 +30,7 @@ def predict(
 
     if format not in writers.FORMATS:
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.FORMATS)}")
-    classifier = Classifier.from_pretrained(model, threads=threads)
+    classifier = Classifier.from_pretrained(model, threads=threads, profile=profile)
     options = Options(lines=lines, furniture=furniture, all_scores=all_scores, batch_size=batch_size)
     problems = 0
 

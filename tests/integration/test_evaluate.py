@@ -10,7 +10,7 @@ from classify.classifier import Classifier
 from classify.errors import DataError, ModelDirectoryError
 from training import evaluate as evaluation
 
-PICTURES = ("confusion.png", "precision_recall.png")
+PICTURES = ("confusion.png", "precision_recall.png", "reliability.png")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def evaluated(trained, labelled, real, run_cli, tmp_path_factory):
     assert trained.result.returncode == 0, trained.result.stderr
     folder = tmp_path_factory.mktemp("evaluated")
     flags = ["--model", trained.path, "--data", labelled, "--data", real.labels, "--pool", real.pool]
-    result = run_cli("evaluate", *flags, "--output", folder / "out", "--card", folder / "card.md")
+    result = run_cli("evaluate", *flags, "--output", folder / "out", "--card", folder / "card.md", "--probes")
     readme = trained.path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.exists() else ""
     readme.unlink(missing_ok=True)
@@ -101,6 +101,62 @@ def test_wrong_rows_are_named_without_their_text(values, trained, rows, real):
     assert values["training"]["held_out"]["test"] == {"own.jsonl": [row["id"] for row in rows[64:]]}
 
 
+def test_probes_are_asked_on_request(values, evaluated, trained, labelled):
+    kinds = {one["kind"]: one for one in values["probes"]}
+    assert {"speaker swap, nobody's stance", "negated", "hypothetical", "unmoved by dateline"} <= set(kinds)
+    assert all(one["passed"] + len(one["failures"]) == one["asked"] for one in kinds.values())
+    shown = f"| negated | {kinds['negated']['passed']} | {kinds['negated']['asked']} |"
+    assert shown in evaluated.result.stdout
+    assert shown in evaluated.card.read_text(encoding="utf-8")
+    # The tokenizer knows no capitals.
+    assert kinds["unmoved by capitals"]["failures"] == kinds["unmoved by small letters"]["failures"] == []
+    assert "probes" not in evaluation.evaluate(trained.path, [labelled], resamples=10)
+
+
+def test_calibration_error_is_that_of_the_scores(values, trained, rows):
+    own = part(values, "own")
+    held_out = [row for row in rows if row.get("split") == "test"]
+    scores = np.asarray(
+        [
+            prediction.scores["sanctions"]
+            for prediction in Classifier.from_pretrained(trained.path).predict([row["text"] for row in held_out])
+        ]
+    )
+    truth = np.asarray(["sanctions" in row["topic"] for row in held_out])
+    edges = np.minimum((scores * 10).astype(int), 9)
+    error = sum(abs(scores[edges == b].mean() - truth[edges == b].mean()) * (edges == b).mean() for b in set(edges.tolist()))
+    assert own["calibration"]["sanctions"]["error"] == pytest.approx(error, abs=1e-3)
+    assert sum(size for _, _, size in own["calibration"]["sanctions"]["bins"]) == len(held_out)
+
+
+def test_profile_and_review_are_measured(tmp_path, trained_copy, labelled):
+    """Every score at least 0.9 is right by decree, and everything below is to be reviewed."""
+    decisions = json.loads((trained_copy / "decisions.json").read_text(encoding="utf-8"))
+    for entry in decisions["labels"].values():
+        entry |= {"precise": None, "review": [0.0, 1.0]}
+    (trained_copy / "decisions.json").write_text(json.dumps(decisions), encoding="utf-8")
+    (part,) = evaluation.evaluate(trained_copy, [labelled], resamples=10)["parts"]
+    assert part["review"]["sentences"] == 1
+    assert part["review"]["mistakes"] == (1 if part["wrong"] else 0)
+    assert all(one == {"given": 0, "precision": 0.0, "recall": 0.0} for one in part["precise"].values())
+    for entry in decisions["labels"].values():
+        entry |= {"threshold": 0.0, "precise": 0.0}
+        del entry["review"]
+    (trained_copy / "decisions.json").write_text(json.dumps(decisions), encoding="utf-8")
+    (part,) = evaluation.evaluate(trained_copy, [labelled], resamples=10)["parts"]
+    assert part["review"] == {"sentences": 0, "mistakes": 0}
+    for label, one in part["precise"].items():
+        support = part["systems"]["model"]["labels"][label]["support"]
+        assert one["recall"] == (1 if support else 0)
+        assert one["precision"] == pytest.approx(support / one["given"], abs=1e-4)
+
+
+def test_a_file_where_the_output_folder_should_be(trained, labelled, tmp_path, run_cli, assert_refused):
+    (tmp_path / "taken").write_text("x")
+    result = run_cli("evaluate", "--model", trained.path, "--data", labelled, "--output", tmp_path / "taken")
+    assert_refused(result, "cannot write to the folder", "taken")
+
+
 def test_curves(values):
     for one in values["parts"]:
         for label, curve in one["curves"].items():
@@ -136,6 +192,9 @@ def test_card_tells_of_the_pretraining(trained_copy, labelled):
     (trained_copy / "pretrain.json").write_text(json.dumps(facts))
     text = card(evaluation.evaluate(trained_copy, [labelled], resamples=10), ModelDirectory.open(trained_copy))
     assert "2.5 million tokens in 10 minutes on 2 CPU threads" in text
+    # What is told of the shipped model's making is true of no other.
+    assert "shipped}}" not in text
+    assert "IndoBERT" not in text
     assert "7.10 before and 3.20 after" in text
     assert "{{" not in text
 
@@ -206,8 +265,9 @@ def test_foreign_scheme_has_no_keyword_baseline(standard_model, tmp_path, write_
     assert set(result["parts"][0]["systems"]) == {"model"}
     shown = evaluation.markdown(result)
     rows = [line for line in shown.splitlines() if line.startswith("| ") and "netral" in line]
-    assert len(rows) == 1
-    assert rows[0].count("|") == 6
+    assert [row.count("|") for row in rows] == [6, 7]
+    with pytest.raises(DataError, match="which this model does not give: leave --probes out"):
+        evaluation.evaluate(standard_model, [data], resamples=10, probe=True)
 
 
 def test_data_that_knows_only_one_group(trained, rows, write_rows, tmp_path):

@@ -96,11 +96,38 @@ def test_furniture_and_all_scores_on_request(predict, folder):
     assert [(row["text"], row["labels"]) for row in classified] == [(row["text"], row["labels"]) for row in plain]
 
 
+def test_profile_and_review_band(run_cli, model_copy, folder, assert_refused):
+    decisions = json.loads((model_copy / "decisions.json").read_text(encoding="utf-8"))
+    for name, entry in decisions["labels"].items():
+        entry["precise"] = None if name == "sanctions" else min(1.0, entry["threshold"] + 0.1)
+        entry["review"] = [entry["threshold"] - 0.05, entry["threshold"] + 0.05]
+    (model_copy / "decisions.json").write_text(json.dumps(decisions), encoding="utf-8")
+
+    def rows(*flags):
+        return objects(run_cli("predict", "--model", model_copy, folder, "--format", "jsonl", "--all-scores", *flags))
+
+    balanced, precise = rows(), rows("--profile", "precise")
+    assert balanced == rows("--profile", "balanced")
+    for row, strict in zip(balanced, precise, strict=True):
+        assert row["scores"] == strict["scores"]
+        for group in GROUPS:
+            given = decisions["labels"]
+            assert row["labels"][group] == [x for x in GROUPS[group] if row["scores"][x] >= given[x]["threshold"]]
+            sure = [x for x in GROUPS[group] if given[x]["precise"] is not None and row["scores"][x] >= given[x]["precise"]]
+            assert strict["labels"][group] == sure
+        close = [x for x in LABELS if given[x]["review"][0] <= row["scores"][x] <= given[x]["review"][1]]
+        assert row.get("review", []) == close == strict.get("review", [])
+    assert any("review" in row for row in balanced)
+    assert any("review" not in row for row in balanced)
+    assert " ?" in run_cli("predict", "--model", model_copy, folder).stdout
+    assert_refused(run_cli("predict", "--model", model_copy, folder, "--profile", "bold"), "unknown profile 'bold'", "balanced, precise")
+
+
 def test_csv_parses_back_and_holds_no_formula(predict, folder):
     rows = objects(predict(folder, "--format", "jsonl", "--all-scores", "--furniture"))
     result = predict(folder, "--format", "csv", "--all-scores", "--furniture")
     records = list(csv.DictReader(io.StringIO(result.stdout, newline="")))
-    assert list(records[0]) == ["document", "index", "start", "end", "text", *GROUPS, *LABELS, "furniture"]
+    assert list(records[0]) == ["document", "index", "start", "end", "text", *GROUPS, *LABELS, "review", "furniture"]
     assert len(records) == len(rows)
     for record, row in zip(records, rows, strict=True):
         assert record["text"] == ("'" + row["text"] if row["text"].startswith("=") else row["text"])

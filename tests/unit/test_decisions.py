@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from classify.decisions import Decisions, decide, probabilities
-from classify.errors import ModelDirectoryError
+from classify.decisions import PRECISE_WITHOUT_EVIDENCE, Decisions, decide, probabilities
+from classify.errors import ModelDirectoryError, SettingsError
 from classify.labels import LabelScheme
 
 SCHEME = LabelScheme.from_dict(
@@ -99,3 +99,36 @@ def test_a_threshold_for_a_label_the_model_lacks_is_named(tmp_path):
     path.write_text(json.dumps({"labels": {"peace": {"threshold": 0.5}, "war": {"threshold": 0.5}}}))
     with pytest.raises(ModelDirectoryError, match="thresholds for peace,"):
         Decisions.load(path, SCHEME)
+
+
+def test_profile_and_review_band_are_read(tmp_path):
+    labels = {"trade": {"threshold": 0.4, "precise": 0.8, "review": [0.3, 0.6]}, "war": {"threshold": 0.5, "precise": None}}
+    (tmp_path / "decisions.json").write_text(json.dumps({"labels": labels}))
+    decisions = Decisions.load(tmp_path / "decisions.json", SCHEME)
+    assert decisions.profile("balanced", SCHEME) == decisions
+    precise = decisions.profile("precise", SCHEME)
+    scores = np.array([[0.79, 1.0, 0, 1, 0], [0.8, 0.999, 1, 0, 0]])
+    # No score of "war" was sure enough on held-out sentences, so it is never given.
+    assert decide(scores, SCHEME, precise)[:, :2].tolist() == [[False, False], [True, False]]
+    assert decide(scores, SCHEME, decisions)[:, :2].all()
+    for profile in (decisions, precise):
+        assert [profile.to_review("trade", score) for score in (0.29, 0.3, 0.6, 0.61)] == [False, True, True, False]
+        assert not profile.to_review("war", 0.5)
+
+
+def test_precise_without_evidence_asks_for_much():
+    precise = Decisions({"war": 0.95}).profile("precise", SCHEME)
+    assert precise.threshold("trade") == PRECISE_WITHOUT_EVIDENCE
+    assert precise.threshold("war") == 0.95
+
+
+def test_unknown_profile_names_the_known_ones():
+    with pytest.raises(SettingsError, match="unknown profile 'sharp': choose one of balanced, precise"):
+        Decisions().profile("sharp", SCHEME)
+
+
+@pytest.mark.parametrize("entry", [{"review": [0.2]}, {"review": [0.2, 1.5]}, {"precise": "much"}, {"precise": -1}, {"review": 3}])
+def test_a_damaged_profile_or_band_names_the_file(entry, tmp_path):
+    (tmp_path / "decisions.json").write_text(json.dumps({"labels": {"trade": {"threshold": 0.4, **entry}}}))
+    with pytest.raises(ModelDirectoryError, match="decisions.json"):
+        Decisions.load(tmp_path / "decisions.json", SCHEME)

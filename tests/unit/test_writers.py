@@ -15,9 +15,9 @@ from classify.writers import FORMATS, Row, replacing, write_all
 SCHEME = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": ["trade", "war"]}, {"id": "stance", "labels": ["pro", "con"]}]})
 
 
-def row(text="Kim tiba.", document="a.txt", index=0, topic=("war",), stance=(), scores=None, furniture=False):
+def row(text="Kim tiba.", document="a.txt", index=0, topic=("war",), stance=(), scores=None, furniture=False, review=()):
     labels = {"topic": list(topic), "stance": list(stance)}
-    return Row(document, index, 0, len(text), text, labels, scores or {"war": 0.75}, furniture)
+    return Row(document, index, 0, len(text), text, labels, scores or {"war": 0.75}, furniture, review)
 
 
 def written(form, *rows):
@@ -36,6 +36,21 @@ def test_jsonl_has_one_object_a_line_with_its_keys_in_order():
     for one in objects:
         assert list(one) == ["document", "index", "start", "end", "text", "labels", "scores"]
         assert list(one["labels"]) == ["topic", "stance"]
+
+
+def test_jsonl_and_csv_say_what_to_review():
+    rows = [row(review=("war", "trade")), row()]
+    first, second = (json.loads(line) for line in written("jsonl", *rows).splitlines())
+    assert first["review"] == ["war", "trade"]
+    assert "review" not in second
+    records = list(csv.DictReader(io.StringIO(written("csv", *rows), newline="")))
+    assert [record["review"] for record in records] == ["war;trade", ""]
+
+
+def test_the_table_marks_what_to_review():
+    shown = written("table", row(topic=("trade",), scores={"trade": 0.5, "war": 0.31}, review=("trade", "war")))
+    assert "trade 0.50 ?" in shown
+    assert "(war 0.31 ?)" in shown
 
 
 def test_jsonl_marks_furniture_and_only_furniture():
@@ -61,6 +76,7 @@ def test_csv_parses_back():
         "war",
         "pro",
         "con",
+        "review",
         "furniture",
     ]
     assert [record["text"] for record in records] == [*texts, "Tags"]
@@ -118,7 +134,7 @@ def test_a_table_of_a_long_document_loses_no_row():
 @pytest.mark.parametrize("form", FORMATS)
 def test_nothing_to_write(form):
     output = written(form)
-    assert output == ("document,index,start,end,text,topic,stance,trade,war,pro,con,furniture\n" if form == "csv" else "")
+    assert output == ("document,index,start,end,text,topic,stance,trade,war,pro,con,review,furniture\n" if form == "csv" else "")
 
 
 def test_a_file_is_replaced_whole(tmp_path):
