@@ -19,6 +19,8 @@ GRID = np.round(np.arange(0.02, 0.97, 0.02), 2)
 # With fewer positives than this the best threshold on paper is chance.
 MIN_SUPPORT = 10
 PRECISION = 0.95
+# Thresholds whose F1 is this near the best one's are as good as it.
+TOLERANCE = 0.01
 # So many sentences must lie above a precise threshold: of five, five are right by luck.
 SURE_SUPPORT = 20
 # The share of a label's mistakes that its review band holds.
@@ -116,13 +118,17 @@ def fold_into_head(model: torch.nn.Module, scale: NDArray[np.float64], shift: ND
 
 
 def best_threshold(scores: NDArray[np.float64], wanted: NDArray[np.bool_], weights: NDArray[np.float64] | None = None) -> float:
-    """The threshold with the best F1 after smoothing over its neighbours, so that one lucky sentence decides nothing."""
+    """The threshold nearest to 0.5 among those with nearly the best F1.
+
+    F1 is smoothed over neighbouring thresholds, so that one lucky sentence decides nothing, and where the curve is flat the
+    threshold stays where calibrated scores have it.
+    """
     weight = np.ones(len(scores)) if weights is None else weights
     given = scores[None, :] >= GRID[:, None]
     curve = f1((given & wanted) @ weight, (given & ~wanted) @ weight, (~given & wanted) @ weight)
     smooth = np.convolve(np.pad(curve, 2, mode="edge"), np.ones(5) / 5, mode="valid")
-    best = np.flatnonzero(smooth >= smooth.max() - 1e-9)
-    return float(GRID[best[len(best) // 2]])
+    good = GRID[smooth >= smooth.max() - TOLERANCE]
+    return float(good[np.argmin(np.abs(good - DEFAULT_THRESHOLD))])
 
 
 def precise_threshold(scores: NDArray[np.float64], wanted: NDArray[np.bool_], weights: NDArray[np.float64] | None = None) -> float | None:
@@ -174,7 +180,8 @@ def choose_thresholds(
         seed: of the bootstrap.
 
     Returns:
-        per label ``threshold``, the ``support`` it was chosen on, its bootstrap ``interval`` and the ``f1`` it had there;
+        per label ``threshold``, the point nearest to 0.5 in the bootstrap ``interval`` of the best one, with the ``support``
+        it was chosen on and the ``f1`` it had there;
         ``precise``, the threshold of that profile (None where none is sure enough), with the ``precise_recall`` it had;
         ``review``, the band in which half of the mistakes lay, with the share of all sentences in it and the share of these
         that were mistakes.
@@ -192,9 +199,10 @@ def choose_thresholds(
             if support < MIN_SUPPORT:
                 chosen[label.id] = {"threshold": DEFAULT_THRESHOLD, "support": support}
                 continue
-            threshold = best_threshold(values, truth, weight)
             draws = [random.integers(len(truth), size=len(truth)) for _ in range(resamples)]
             spread = np.percentile([best_threshold(values[d], truth[d], weight[d]) for d in draws], [2.5, 97.5])
+            # Calibrated scores would have it at 0.5: the evidence moves it from there only as far as it must.
+            threshold = float(np.clip(DEFAULT_THRESHOLD, *spread))
             given = values >= threshold
             reached = f1((given & truth).sum(), (given & ~truth).sum(), (~given & truth).sum())
             chosen[label.id] = {

@@ -13,6 +13,10 @@ from classify.writers import replacing
 from training.evaluate import markdown
 
 SHIPPED_DATA = ("sentences.jsonl", "news_labels.jsonl")
+CONTEXT = {
+    True: "It reads each sentence with the one before it, no further back: a quotation whose speaker stands earlier may lose its stance.",
+    False: "It reads one sentence at a time: a quotation whose speaker stands in the sentence before may lose its stance.",
+}
 PROSE = Path(__file__).with_name("card.md")
 
 
@@ -34,6 +38,7 @@ def card(result: dict[str, Any], directory: ModelDirectory) -> str:
         "training": _training(record),
         "pretraining": _pretraining(base),
         "parameters": _parameters(directory.config),
+        "context": CONTEXT[directory.decisions.context],
     }
     # What is told of the shipped model's making is true of no other.
     shipped = base is not None and set(SHIPPED_DATA) <= set(record.get("data", {}))

@@ -32,7 +32,7 @@ class Example:
         group: document or paraphrase family; never divided over splits.
         origin: where the sentence comes from.
         split: fixed split, or ``""`` to let the splitter decide.
-        disputed: labels on which two careful readers differed; left out of scoring.
+        disputed: labels on which two careful readers differed, or of which the only one was unsure; they neither teach nor count.
         read_twice: whether two readers labelled the row independently.
         real: whether it was joined from a pool of real articles.
         where: file and line, for messages.

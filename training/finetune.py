@@ -130,8 +130,8 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
         self._plain = encode(False)
         self._paired = encode(True) if settings.context else self._plain
         self._targets = targets(examples, scheme)
-        if not training:
-            self._targets[~scored(examples, scheme)] = np.nan
+        # A label in doubt neither teaches nor counts.
+        self._targets[~scored(examples, scheme)] = np.nan
         self._drop = settings.context_dropout if training and settings.context else 0.0
         self._random = np.random.default_rng(settings.seed)
 

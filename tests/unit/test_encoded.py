@@ -1,0 +1,61 @@
+"""What a training step sees of an example."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from classify.labels import LabelScheme
+from training.dataset import Example
+from training.finetune import Encoded, TrainSettings
+
+SCHEME = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": ["trade", "war"]}, {"id": "stance", "labels": ["pro", "con"]}]})
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_tokenizer):
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer,
+        model_max_length=64,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+
+def settings(**changes):
+    return TrainSettings(base="unused", output=Path("unused"), data=(), **changes)
+
+
+def example(**changes):
+    values = {
+        "id": "1",
+        "text": "Kim tiba di Moskow.",
+        "context": "Putin menunggu.",
+        "labels": {"topic": ("war",), "stance": ()},
+        "group": "g",
+    }
+    return Example(**{**values, **changes})
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_labels_in_doubt_and_groups_not_spoken_of_are_unknown(tokenizer, training):
+    rows = [example(disputed=("war", "pro")), example(labels={"topic": ("trade",)})]
+    encoded = Encoded(rows, SCHEME, tokenizer, settings(), training)
+    np.testing.assert_array_equal(encoded[0]["labels"], [0, np.nan, np.nan, 0])
+    np.testing.assert_array_equal(encoded[1]["labels"], [1, 0, np.nan, np.nan])
+
+
+def test_context_is_the_second_segment_and_dropped_at_random_in_training_only(tokenizer):
+    plain = Encoded([example()], SCHEME, tokenizer, settings(), True)[0]["input_ids"]
+    both = Encoded([example()], SCHEME, tokenizer, settings(context=True, context_dropout=0.0), True)[0]
+    assert len(both["input_ids"]) > len(plain)
+    assert both["input_ids"][: len(plain)] == plain
+    assert both["token_type_ids"][len(plain) :] == [1] * (len(both["input_ids"]) - len(plain))
+    drawn = Encoded([example()], SCHEME, tokenizer, settings(context=True, context_dropout=0.5), True)
+    assert {len(drawn[0]["input_ids"]) for _ in range(40)} == {len(plain), len(both["input_ids"])}
+    fixed = Encoded([example()], SCHEME, tokenizer, settings(context=True, context_dropout=0.5), False)
+    assert {len(fixed[0]["input_ids"]) for _ in range(40)} == {len(both["input_ids"])}
