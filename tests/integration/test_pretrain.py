@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 from tokenizers.pre_tokenizers import Metaspace
-from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
@@ -422,6 +422,18 @@ def test_missing_packages_are_named(run_of_seconds, bilingual):
 
     with pytest.raises(MissingExtraError, match=r"indonews-classify\[pretrain\]"):
         pretrain(run_of_seconds(max_length=20, parallel=bilingual / "pairs.tsv", teacher=bilingual / "teacher"))
+
+
+def test_pooler_of_the_base_spreads_what_the_encoder_crowds(base, corpus):
+    model, tokenizer = AutoModel.from_pretrained(base).eval(), AutoTokenizer.from_pretrained(base)
+    encoded = tokenizer((corpus / "text.txt").read_text(encoding="utf-8").splitlines()[:400], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        out = model(**encoded)
+    pooled, crowded = torch.atanh(out.pooler_output.double()), out.last_hidden_state[:, 0].double()
+    # What all sentences share, beside what tells them apart.
+    assert pooled.mean(0).norm() < 0.2 * pooled.std(0).norm()
+    assert pooled.mean(0).norm() / pooled.std(0).norm() < 0.5 * crowded.mean(0).norm() / crowded.std(0).norm()
+    assert 0.05 < pooled.std() < 0.6
 
 
 def test_base_can_be_fine_tuned_and_its_record_travels_along(base, settings, labelled, tmp_path):
