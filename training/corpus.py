@@ -6,7 +6,9 @@ import json
 import lzma
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,24 +123,26 @@ class Sequences:
     def from_texts(cls, texts: Iterable[str], tokenizer: SupportsEncodeBatch, max_length: int) -> Sequences:
         """Encode paragraphs without special tokens; longer ones are cut, and no sequence crosses from one to the next."""
         pieces: list[NDArray[np.uint16]] = []
-        batch: list[str] = []
-
-        def flush() -> None:
+        for batch in in_batches(texts):
             for encoding in tokenizer.encode_batch(batch, add_special_tokens=False):
                 ids = np.asarray(encoding.ids, dtype=np.uint16)
                 # Equal parts, so that no cut leaves a stump of three tokens.
                 parts = max(1, -(-len(ids) // max_length))
                 pieces.extend(part for part in np.array_split(ids, parts) if len(part))
-            batch.clear()
+        return cls.joined(pieces, np.uint16)
 
-        for text in texts:
-            batch.append(text)
-            if len(batch) == 4096:
-                flush()
-        flush()
-        lengths = np.asarray([len(piece) for piece in pieces], dtype=np.int64)
-        starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
-        return cls(np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint16), starts)
+    @classmethod
+    def joined(cls, rows: SequenceOf[NDArray[np.integer]], dtype: type[np.unsignedinteger]) -> Sequences:
+        """The rows after one another; ``dtype`` is that of no rows at all."""
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        return cls(np.concatenate(rows) if len(rows) else np.zeros(0, dtype), starts)
+
+
+def in_batches(texts: Iterable[str], size: int = 4096) -> Iterator[list[str]]:
+    """Lists of ``size`` texts, the last one shorter: as many as are worth handing to a tokenizer at once."""
+    source = iter(texts)
+    while batch := list(islice(source, size)):
+        yield batch
 
 
 def batches_of_similar_length(lengths: NDArray[np.int64], tokens_per_batch: int, seed: int, pool: int = 20_000) -> list[NDArray[np.int64]]:

@@ -255,8 +255,7 @@ def _same_recipe(settings: PretrainSettings, path: Path) -> None:
 
 
 def _flat(rows: list[list[int]]) -> Sequences:
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
-    return Sequences(np.asarray([token for row in rows for token in row], dtype=np.uint16), starts.astype(np.int64))
+    return Sequences.joined([np.asarray(row, dtype=np.uint16) for row in rows], np.uint16)
 
 
 def _prepare_pairs(settings: PretrainSettings, tokenizer: Tokenizer, pairs: list[tuple[str, str]], folder: Path) -> None:

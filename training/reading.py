@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from classify.errors import SettingsError
-from training.corpus import Sequences
+from training.corpus import Sequences, in_batches
 
 SPECIAL = {"[CLS]": "cls_token", "[SEP]": "sep_token", "[PAD]": "pad_token", "[UNK]": "unk_token", "[MASK]": "mask_token"}
 
@@ -68,9 +68,7 @@ class Passages:
             longest: passages with more tokens than this on either side (endless words, lists of symbols) are left out.
         """
         rows: list[list[NDArray[np.integer]]] = [[], [], [], []]
-        batch: list[str] = []
-
-        def flush() -> None:
+        for batch in in_batches(texts):
             both = (tokenizer.encode_batch(batch, add_special_tokens=False) for tokenizer in (student, teacher))
             for text, left, right in zip(batch, *both, strict=True):
                 spaces = np.flatnonzero(np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32) == 32)
@@ -86,26 +84,14 @@ class Passages:
                         rows[1].append((left_words[here] - first).astype(np.uint8))
                         rows[2].append(np.asarray(right.ids, dtype=np.uint32)[there])
                         rows[3].append((right_words[there] - first).astype(np.uint8))
-            batch.clear()
-
-        for text in texts:
-            batch.append(text)
-            if len(batch) == 4096:
-                flush()
-        flush()
         types = (np.uint16, np.uint8, np.uint32, np.uint8)
-        return cls(*(_joined(parts, dtype) for parts, dtype in zip(rows, types, strict=True)))
+        return cls(*(Sequences.joined(parts, dtype) for parts, dtype in zip(rows, types, strict=True)))
 
 
 def _words(encoding: Encoding, spaces: NDArray[np.int64]) -> NDArray[np.int64]:
     """For every token the number of its word: the spaces before its last character (its first may be the space itself)."""
     ends = np.asarray([end for _, end in encoding.offsets], dtype=np.int64)
     return np.searchsorted(spaces, np.maximum(ends - 1, 0), side="right")
-
-
-def _joined(parts: Sequence[NDArray[np.integer]], dtype: type[np.unsignedinteger]) -> Sequences:
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(part) for part in parts], dtype=np.int64)])
-    return Sequences(np.concatenate(parts) if parts else np.zeros(0, dtype), starts)
 
 
 def embeddings_of_pieces(

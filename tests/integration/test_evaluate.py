@@ -130,7 +130,7 @@ def test_calibration_error_is_that_of_the_scores(values, trained, rows):
 
 
 def test_profile_and_review_are_measured(tmp_path, trained_copy, labelled):
-    """Every score at least 0.9 is right by decree, and everything below is to be reviewed."""
+    """First nothing is sure enough and everything is to be reviewed, then the other way round."""
     decisions = json.loads((trained_copy / "decisions.json").read_text(encoding="utf-8"))
     for entry in decisions["labels"].values():
         entry |= {"precise": None, "review": [0.0, 1.0]}
