@@ -101,9 +101,10 @@ def _pretraining(base: dict[str, Any] | None) -> str:
         return "No record of the pre-training run travels with this model."
     before, after = base["figures"]["before"], base["figures"]["after"]
     machine = base["machine"]
+    where = f"{machine.get('processes', 1)} {machine['name']}" if machine.get("name") else f"{machine['threads']} CPU threads"
     text = (
-        f"{base['tokens'] / 1e6:.1f} million tokens in {base['seconds'] / 60:.0f} minutes on {machine['threads']} "
-        f"{machine['device'].upper()} threads ({machine['precision']}). Held-out masked-word loss "
+        f"{base['tokens'] / 1e6:.1f} million tokens in {base['seconds'] / 60:.0f} minutes on {where} ({machine['precision']}). "
+        f"Held-out masked-word loss "
         f"{before['validation_mlm']:.2f} before and {after['validation_mlm']:.2f} after; accuracy "
         f"{before['validation_accuracy']:.1%} and {after['validation_accuracy']:.1%}."
     )

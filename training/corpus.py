@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import DataError
+
+T = TypeVar("T")
 
 _WORD = re.compile(r"\w+")
 _SPACE = re.compile(r"\s+")
@@ -68,9 +73,13 @@ def clean_paragraphs(text: str) -> Iterator[str]:
 
 
 def shingles(text: str, words: int = 8) -> set[int]:
-    """Hashes of every run of ``words`` words in ``text``: the measure of shared wording used throughout."""
+    """Hashes of every run of ``words`` words in ``text``: the measure of shared wording used throughout.
+
+    The same in every process, which Python's own hashes are not.
+    """
     tokens = _WORD.findall(text.lower())
-    return {hash(tuple(tokens[i : i + words])) for i in range(len(tokens) - words + 1)}
+    runs = (" ".join(tokens[i : i + words]).encode() for i in range(len(tokens) - words + 1))
+    return {int.from_bytes(blake2b(run, digest_size=8).digest(), "little") for run in runs}
 
 
 class HeldOut:
@@ -132,10 +141,42 @@ class Sequences:
         return cls.joined(pieces, np.uint16)
 
     @classmethod
+    def concatenated(cls, parts: SequenceOf[Sequences]) -> Sequences:
+        """The sequences of all ``parts``, of which there is at least one, after one another."""
+        shifts = np.cumsum([0, *(len(part.tokens) for part in parts)])
+        starts = [part.starts[1:] + shift for part, shift in zip(parts, shifts[:-1], strict=True)]
+        return cls(np.concatenate([part.tokens for part in parts]), np.concatenate([np.zeros(1, np.int64), *starts]))
+
+    @classmethod
     def joined(cls, rows: SequenceOf[NDArray[np.integer]], dtype: type[np.unsignedinteger]) -> Sequences:
         """The rows after one another; ``dtype`` is that of no rows at all."""
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
         return cls(np.concatenate(rows) if len(rows) else np.zeros(0, dtype), starts)
+
+
+def in_processes(work: Callable[[list[str]], T], texts: SequenceOf[str], size: int = 8192) -> list[T]:
+    """``work`` on every ``size`` texts, in order; of many texts on all cores, each process with a share.
+
+    Args:
+        work: must not depend on what came before; what it returns is sent between processes.
+        texts: what to work on.
+        size: texts handed over at once.
+    """
+    batches = list(in_batches(texts, size))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if len(batches) < 2 or cores < 2:
+        return [work(batch) for batch in batches] or [work([])]
+    # The processes are the parallelism: threads of the tokenizers library inside them would only get in each other's way.
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        with ProcessPoolExecutor(min(cores, len(batches))) as pool:
+            return list(pool.map(work, batches))
+    finally:
+        if before is None:
+            del os.environ["TOKENIZERS_PARALLELISM"]
+        else:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
 
 
 def in_batches(texts: Iterable[str], size: int = 4096) -> Iterator[list[str]]:

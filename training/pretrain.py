@@ -14,11 +14,13 @@ import hashlib
 import json
 import logging
 import math
+import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,11 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
 
 from classify.errors import DataError, SettingsError
-from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, read_pairs, read_texts
+from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, in_processes, read_pairs, read_texts
 from training.precision import uses_bf16
 from training.reading import SPECIAL, Passages, averaging, embeddings_of_pieces, layers_to_copy, spread
 from training.settings import as_dict
@@ -54,11 +57,13 @@ class Stage:
         name: for the log.
         steps: optimiser steps.
         distil: share of the steps that distil from the teacher (and model masked words); the others only model masked words.
+        detect: what these others do instead of modelling masked words: tell which ones a small generator has replaced.
     """
 
     name: str
     steps: int
     distil: float = 0.0
+    detect: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class PretrainSettings:
             itself, or, where ``parallel`` is given, the English side of the pairs.
         parallel: English-Indonesian pairs, tab separated, for a teacher that reads English only.
         dictionary: English-Indonesian word pairs, used for alignment only.
+        tokenizer: directory whose vocabulary is kept instead of training one on the corpus.
         output: directory the base model is written to.
         vocabulary_size, hidden_size, layers, heads, intermediate_size, max_positions: the model's shape.
         max_length: tokens of one training sequence, special tokens left out.
@@ -91,6 +97,7 @@ class PretrainSettings:
     teacher: Path | None = None
     parallel: Path | None = None
     dictionary: Path | None = None
+    tokenizer: Path | None = None
     vocabulary_size: int = 12_000
     hidden_size: int = 384
     layers: int = 6
@@ -170,17 +177,7 @@ def prepare(settings: PretrainSettings) -> Prepared:
     _same_recipe(settings, folder / "recipe.json")
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        held_out = HeldOut(settings.held_out)
-        paragraphs: list[str] = []
-        dropped = 0
-        for path in settings.corpus:
-            for text in read_texts(path):
-                for paragraph in clean_paragraphs(text):
-                    if paragraph in held_out:
-                        dropped += 1
-                    else:
-                        paragraphs.append(paragraph)
-        logger.info("%d paragraphs; %d dropped because they share wording with held-out texts", len(paragraphs), dropped)
+        paragraphs = _paragraphs(settings)
         # One paragraph in two hundred, by its own hash so that a copy never stands on both sides.
         digests = [hashlib.sha256(paragraph.encode()).digest() for paragraph in paragraphs]
         is_validation = [digest[0] == 0 for digest in digests]
@@ -190,18 +187,23 @@ def prepare(settings: PretrainSettings) -> Prepared:
         if all(is_validation):
             raise DataError(f"there are too few paragraphs of four or more words to learn from in {', '.join(map(str, settings.corpus))}")
         pairs = read_pairs(settings.parallel) if settings.parallel else []
-        tokenizer = train_tokenizer(
-            [p for p, aside in zip(paragraphs, is_validation, strict=True) if not aside] + [indonesian for _, indonesian in pairs],
-            settings.vocabulary_size,
-        )
+        train_part = [p for p, aside in zip(paragraphs, is_validation, strict=True) if not aside]
+        if settings.tokenizer:
+            tokenizer = _tokenizer_of(settings.tokenizer)
+        else:
+            tokenizer = train_tokenizer(train_part + [indonesian for _, indonesian in pairs], settings.vocabulary_size)
         tokenizer.save(str(folder / "tokenizer.json"))
         reader = _tokenizer_of(settings.teacher) if settings.teacher and not settings.parallel else None
-        for name, aside in (("train", False), ("validation", True)):
-            chosen = (p for p, flag in zip(paragraphs, is_validation, strict=True) if flag is aside)
+        validation_part = [p for p, aside in zip(paragraphs, is_validation, strict=True) if aside]
+        for name, chosen in (("train", train_part), ("validation", validation_part)):
             if reader:
-                Passages.from_texts(chosen, tokenizer, reader, settings.max_length, settings.longest).save(folder, name)
+                cut = partial(
+                    Passages.from_texts, student=tokenizer, teacher=reader, max_length=settings.max_length, longest=settings.longest
+                )
+                Passages.joined(in_processes(cut, chosen)).save(folder, name)
             else:
-                Sequences.from_texts(chosen, tokenizer, settings.max_length).save(folder / f"{name}.npz")
+                cut_alone = partial(Sequences.from_texts, tokenizer=tokenizer, max_length=settings.max_length)
+                Sequences.concatenated(in_processes(cut_alone, chosen)).save(folder / f"{name}.npz")
         _prepare_pairs(settings, tokenizer, pairs, folder)
         (folder / "done").touch()
     loaded = {name: Sequences.load(folder / f"{name}.npz") for name in names}
@@ -209,6 +211,25 @@ def prepare(settings: PretrainSettings) -> Prepared:
     if settings.teacher and not settings.parallel:
         passages = Passages.load(folder, "train"), Passages.load(folder, "validation")
     return Prepared(tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")), passages=passages, **loaded)
+
+
+def _paragraphs(settings: PretrainSettings) -> list[str]:
+    """What there is to read, without paragraphs that share wording with held-out texts."""
+    held_out = HeldOut(settings.held_out)
+    texts = [text for path in settings.corpus for text in read_texts(path)]
+    parts = in_processes(partial(_kept, held_out=held_out), texts)
+    logger.info(
+        "%d paragraphs; %d dropped because they share wording with held-out texts",
+        sum(len(kept) for kept, _ in parts), sum(dropped for _, dropped in parts),
+    )  # fmt: skip
+    return [paragraph for kept, _ in parts for paragraph in kept]
+
+
+def _kept(texts: Iterable[str], held_out: HeldOut) -> tuple[list[str], int]:
+    """The clean paragraphs of some texts that share no wording with ``held_out``, and how many others there were."""
+    paragraphs = [paragraph for text in texts for paragraph in clean_paragraphs(text)]
+    kept = [paragraph for paragraph in paragraphs if paragraph not in held_out]
+    return kept, len(paragraphs) - len(kept)
 
 
 def _check_teacher(settings: PretrainSettings) -> None:
@@ -236,7 +257,7 @@ def _tokenizer_of(directory: Path) -> Tokenizer:
 
 def _same_recipe(settings: PretrainSettings, path: Path) -> None:
     """Note which texts and shape ``prepared`` and ``start`` are made for; refuse to go on with another recipe's."""
-    paths = {name: getattr(settings, name) for name in ("corpus", "held_out", "parallel", "dictionary", "teacher")}
+    paths = {name: getattr(settings, name) for name in ("corpus", "held_out", "parallel", "dictionary", "teacher", "tokenizer")}
     made_for: dict[str, Any] = {
         name: [str(one.resolve()) for one in ((value,) if isinstance(value, Path) else value or ())] for name, value in paths.items()
     }
@@ -419,6 +440,25 @@ def mask_whole_words(
     return masked, chosen
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """What the data must know of a teacher.
+
+    Attributes:
+        special: its ids for the beginning, the end and padding.
+        longest: tokens of the longest passage it reads, these two left out.
+    """
+
+    special: tuple[int, int, int]
+    longest: int
+
+    @classmethod
+    def of(cls, directory: Path) -> Teacher:
+        """Read them from a model directory."""
+        known, shape = AutoTokenizer.from_pretrained(directory), AutoConfig.from_pretrained(directory)
+        return cls((known.cls_token_id, known.sep_token_id, known.pad_token_id), min(254, shape.max_position_embeddings - 2))
+
+
 class Batches:
     """Batch number ``step`` of an endless, seeded run over sequences of similar length."""
 
@@ -454,66 +494,203 @@ def _mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weight).sum(1) / weight.sum(1)
 
 
-class Objectives:
-    """Computes the losses of one step; knows the data, the student and the teacher."""
+class Assembler:
+    """Makes the tensors of any step out of the data; knows no model, so that processes beside the training one can do it."""
 
-    def __init__(self, settings: PretrainSettings, prepared: Prepared, teacher: PreTrainedModel | None, device: torch.device) -> None:
-        self.settings, self.prepared, self.teacher, self.device = settings, prepared, teacher, device
+    def __init__(self, settings: PretrainSettings, prepared: Prepared, teacher: Teacher | None) -> None:
+        self.settings, self.prepared, self.teacher = settings, prepared, teacher
         vocabulary = prepared.tokenizer.get_vocab()
         pieces = _pieces(vocabulary)
         self._cls, self._sep, self._pad, self._mask = (vocabulary[t] for t in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
         self._continues = torch.tensor([piece.startswith("##") for piece in pieces])
         self._special = torch.tensor([piece in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]") for piece in pieces])
-        if teacher is not None:
-            known = AutoTokenizer.from_pretrained(settings.teacher)
-            self._teacher_special = (known.cls_token_id, known.sep_token_id, known.pad_token_id)
-            self._longest = min(254, teacher.config.max_position_embeddings - 2)
         counted = settings.output / "prepared" / "sentence_pairs"
-        self._pairs = int(counted.read_text()) if counted.exists() else 0
+        self.pairs = int(counted.read_text()) if counted.exists() else 0
         self._mlm = Batches(prepared.train.lengths, settings.tokens_per_batch, settings.seed)
         # A teacher that reads the corpus is shown the same passages in the same order.
-        lengths, shift = (prepared.train.lengths, 0) if prepared.passages else (prepared.indonesian.lengths[: self._held_pairs], 1)
+        lengths, shift = (prepared.train.lengths, 0) if prepared.passages else (prepared.indonesian.lengths[: self.held_pairs], 1)
         self._distil = Batches(lengths, settings.tokens_per_batch, settings.seed + shift)
-        if teacher is not None and prepared.passages:
-            self._spread = self._measure_spread()
-        if teacher is not None and settings.parallel and not self._held_pairs:
+        if teacher is not None and settings.parallel and not self.held_pairs:
             raise DataError(
-                f"{settings.parallel} has {self._pairs} usable sentence pairs: distilling needs more than {HELD_PAIRS}, which are kept "
+                f"{settings.parallel} has {self.pairs} usable sentence pairs: distilling needs more than {HELD_PAIRS}, which are kept "
                 "aside for the check"
             )
 
     @property
-    def _held_pairs(self) -> int:
+    def held_pairs(self) -> int:
         """Pairs to train on; the last ones are kept for the translation-retrieval check."""
-        return max(0, self._pairs - HELD_PAIRS)
+        return max(0, self.pairs - HELD_PAIRS)
 
-    def _masked(self, ids: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(seed)
-        return mask_whole_words(ids, self._continues, self._special, self._mask, self.settings.mask, generator)
-
-    def _mlm_loss(self, model: BertForMaskedLM, states: Tensor, ids: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        places = chosen.flatten().nonzero().squeeze(1)
-        logits = model.cls(states.flatten(0, 1).index_select(0, places)).float()
-        target = ids.flatten()[places]
-        return functional.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean()
-
-    def mlm(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
-        """Loss, its parts and the tokens of masked-language-model batch ``number``; ``part`` is this process's share."""
+    def mlm(self, number: int, part: slice) -> dict[str, Tensor]:
+        """Masked-language-model batch ``number``; ``part`` is this process's share."""
         rows = [self.prepared.train[i] for i in self._mlm[number][part]]
-        ids, attention = pad(rows, self._cls, self._sep, self._pad)
-        masked, chosen = self._masked(ids, self.settings.seed * 1_000_003 + number)
-        ids, attention, masked, chosen = (t.to(self.device) for t in (ids, attention, masked, chosen))
-        states = model.bert(input_ids=masked, attention_mask=attention).last_hidden_state
-        loss, accuracy = self._mlm_loss(model, states, ids, chosen)
-        return loss, {"mlm": loss.item(), "accuracy": accuracy.item()}, int(attention.sum())
+        return self.masked(rows, self.settings.seed * 1_000_003 + number)
 
-    def distil(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
-        """The same for distillation batch ``number``."""
+    def distil(self, number: int, part: slice) -> dict[str, Tensor]:
+        """Distillation batch ``number``."""
+        chosen, seed = self._distil[number][part], self.settings.seed * 1_000_033 + number
         if self.prepared.passages:
-            return self._imitate(model, self.prepared.passages[0], self._distil[number][part], self.settings.seed * 1_000_033 + number)
-        return self._translate(model, number, part)
+            return self.passages(self.prepared.passages[0], chosen, seed)
+        return self.translations(chosen, seed)
 
-    def _word_states(self, passages: Passages, rows: NDArray[np.int64]) -> tuple[list[Tensor], Tensor, Tensor]:
+    def masked(self, rows: Sequence[NDArray[np.integer]], seed: int) -> dict[str, Tensor]:
+        """Sequences with words masked.
+
+        Returns:
+            ``ids`` (masked) and ``attention``, both ``(batch, length)``; ``places``, flat positions of what was masked, and
+            ``wanted``, the ids that stood there.
+        """
+        ids, attention = pad(rows, self._cls, self._sep, self._pad)
+        generator = torch.Generator().manual_seed(seed)
+        masked, chosen = mask_whole_words(ids, self._continues, self._special, self._mask, self.settings.mask, generator)
+        places = chosen.flatten().nonzero().squeeze(1)
+        return {"ids": masked, "attention": attention, "places": places, "wanted": ids.flatten()[places]}
+
+    def passages(self, passages: Passages, rows: NDArray[np.int64], seed: int) -> dict[str, Tensor]:
+        """Passages for both readers: what :meth:`masked` and :meth:`for_teacher` return, and the number of every token's word."""
+        words, _ = pad([passages.student_words[i] for i in rows], -1, -1, -1)
+        return self.masked([passages.student[i] for i in rows], seed) | {"words": words} | self.for_teacher(passages, rows)
+
+    def for_teacher(self, passages: Passages, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Passages in the teacher's vocabulary: ids, attention and words, all ``(batch, its length)``, and the longest's words."""
+        assert self.teacher is not None
+        ids, attention = pad([passages.teacher[i] for i in rows], *self.teacher.special)
+        words, _ = pad([passages.teacher_words[i] for i in rows], -1, -1, -1)
+        count = torch.tensor(passages.words(rows))
+        return {"teacher_ids": ids, "teacher_attention": attention, "teacher_words": words, "count": count}
+
+    def pair(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, Tensor]:
+        """Both sides of sentence pairs, unmasked."""
+        assert self.teacher is not None
+        ids, attention = pad([self.prepared.indonesian[i] for i in rows], self._cls, self._sep, self._pad)
+        english = [self.prepared.english[i][: self.teacher.longest] for i in rows]
+        teacher_ids, teacher_attention = pad(english, *self.teacher.special)
+        return {"ids": ids, "attention": attention, "teacher_ids": teacher_ids, "teacher_attention": teacher_attention}
+
+    def translations(self, rows: NDArray[np.int64], seed: int) -> dict[str, Tensor]:
+        """Sentence pairs, the Indonesian side masked, and their alignment ``(batch, length, teacher's length)``."""
+        assert self.teacher is not None
+        batch = self.pair(rows) | self.masked([self.prepared.indonesian[i] for i in rows], seed)
+        # Alignment as a row-stochastic matrix: student position -> mean of the teacher's positions.
+        alignment = torch.zeros(*batch["ids"].shape, batch["teacher_ids"].shape[1])
+        for row, pair in enumerate(rows):
+            links = torch.from_numpy(self.prepared.links[pair].astype(np.int64)).reshape(-1, 2) + 1
+            links = links[links[:, 0] <= self.teacher.longest]
+            alignment[row].index_put_((links[:, 1], links[:, 0]), torch.ones(len(links)), accumulate=True)
+        total = alignment.sum(-1, keepdim=True)
+        return batch | {"alignment": alignment / total.clamp(min=1), "linked": total.squeeze(-1) > 0}
+
+
+class Steps(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    """The batches of every step, by the step's number."""
+
+    def __init__(self, assembler: Assembler, settings: PretrainSettings, part: slice) -> None:
+        self._assembler, self._part = assembler, part
+        self._plan: list[tuple[bool, int]] = []
+        used = {True: 0, False: 0}
+        for _, distils in plan(settings.stages):
+            for _ in range(settings.gradient_accumulation):
+                self._plan.append((distils, used[distils]))
+                used[distils] += 1
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        distils, number = self._plan[index]
+        return (self._assembler.distil if distils else self._assembler.mlm)(number, self._part)
+
+
+class Detector(torch.nn.Module):
+    """What replaced-token detection needs beside the model (ELECTRA, Clark et al. 2020): a generator of words, and a judge.
+
+    The generator is a third as wide and deep as the model. It fills the masked words; the model reads the result, and the
+    judge, a linear layer on its states, says of every token whether it has been replaced.
+    """
+
+    # The judge's loss is far smaller than the generator's; the paper's weight.
+    WEIGHT = 50.0
+
+    def __init__(self, config: BertConfig, attention: str, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        heads = max(1, config.num_attention_heads // 3)
+        small = BertConfig(
+            vocab_size=config.vocab_size,
+            hidden_size=heads * (config.hidden_size // config.num_attention_heads),
+            num_hidden_layers=max(1, config.num_hidden_layers // 3),
+            num_attention_heads=heads,
+            intermediate_size=max(1, config.intermediate_size // 3),
+            max_position_embeddings=config.max_position_embeddings,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=config.pad_token_id,
+        )
+        self.generator = BertForMaskedLM._from_config(small, attn_implementation=attention)  # type: ignore[no-untyped-call]
+        self.judge = torch.nn.Linear(config.hidden_size, 1)
+
+    def forward(self, model: BertForMaskedLM, batch: dict[str, Tensor], seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss and its parts: ``generator``, and ``detect``, the mean binary cross-entropy over all tokens."""
+        ids, attention, places = batch["ids"], batch["attention"], batch["places"]
+        states = self.generator.bert(input_ids=ids, attention_mask=attention).last_hidden_state
+        logits = self.generator.cls(states.flatten(0, 1).index_select(0, places)).float()
+        made = functional.cross_entropy(logits, batch["wanted"])
+        with torch.no_grad():
+            noise = torch.rand(logits.shape, generator=torch.Generator(ids.device).manual_seed(seed), device=ids.device)
+            drawn = (logits - torch.log(-torch.log(noise.clamp(1e-9, 1 - 1e-9)))).argmax(-1)
+            filled = ids.flatten().index_copy(0, places, drawn).view_as(ids)
+            replaced = torch.zeros(ids.numel(), device=ids.device).index_copy(0, places, (drawn != batch["wanted"]).float())
+        scores = self.judge(model.bert(input_ids=filled, attention_mask=attention).last_hidden_state).squeeze(-1).float()
+        losses = functional.binary_cross_entropy_with_logits(scores, replaced.view_as(scores), reduction="none")
+        detected = (losses * attention).sum() / attention.sum()
+        return made + self.WEIGHT * detected, {"generator": made, "detect": detected}
+
+
+class Objectives:
+    """Computes the losses of one step; knows the student's shape of work and the teacher."""
+
+    def __init__(
+        self, assembler: Assembler, teacher: PreTrainedModel | None, device: torch.device, detector: Detector | None = None
+    ) -> None:
+        self.assembler, self.teacher, self.device, self.detector = assembler, teacher, device, detector
+        self.settings, self.prepared = assembler.settings, assembler.prepared
+        if teacher is not None and self.prepared.passages:
+            self._spread = self._measure_spread()
+
+    def _to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        # The count is a number to the program, not to the device.
+        return {key: value if key == "count" else value.to(self.device, non_blocking=True) for key, value in batch.items()}
+
+    def loss(
+        self, model: BertForMaskedLM, batch: dict[str, Tensor], detect: bool = False, seed: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor], int]:
+        """Loss of one batch, its parts, and its tokens.
+
+        Args:
+            model: the student.
+            batch: what the assembler made.
+            detect: detect replaced words rather than model masked ones, where the batch is not one to distil from.
+            seed: of the generator's draw.
+        """
+        tokens = int(batch["attention"].sum())
+        batch = self._to_device(batch)
+        if "teacher_words" in batch:
+            loss, parts = self._imitate(model, batch)
+        elif "teacher_ids" in batch:
+            loss, parts = self._translate(model, batch)
+        elif detect and self.detector is not None:
+            loss, parts = self.detector(model, batch, seed)
+        else:
+            states = model.bert(input_ids=batch["ids"], attention_mask=batch["attention"]).last_hidden_state
+            loss, accuracy = self._mlm_loss(model, states, batch)
+            parts = {"mlm": loss, "accuracy": accuracy}
+        return loss, {key: value.detach() for key, value in parts.items()}, tokens
+
+    def _mlm_loss(self, model: BertForMaskedLM, states: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        logits = model.cls(states.flatten(0, 1).index_select(0, batch["places"])).float()
+        return functional.cross_entropy(logits, batch["wanted"]), (logits.argmax(-1) == batch["wanted"]).float().mean()
+
+    def _word_states(self, batch: dict[str, Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
         """What the teacher makes of some passages.
 
         Returns:
@@ -521,11 +698,10 @@ class Objectives:
             words there are ``(passages, words)``.
         """
         assert self.teacher is not None
-        ids, attention = (t.to(self.device) for t in pad([passages.teacher[i] for i in rows], *self._teacher_special))
-        words = pad([passages.teacher_words[i] for i in rows], -1, -1, -1)[0].to(self.device)
+        attention = batch["teacher_attention"]
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            states = self.teacher(input_ids=ids, attention_mask=attention, output_hidden_states=True).hidden_states
-            to_words = averaging(words, passages.words(rows))
+            states = self.teacher(input_ids=batch["teacher_ids"], attention_mask=attention, output_hidden_states=True).hidden_states
+            to_words = averaging(batch["teacher_words"], int(batch["count"]))
             layers = [torch.bmm(to_words, one.float()) for one in states]
             return layers, _mean(states[-1].float(), attention), to_words.sum(-1) > 0
 
@@ -540,28 +716,22 @@ class Objectives:
         layers: list[list[Tensor]] = []
         sentences = []
         for part in np.array_split(rows, max(1, len(rows) // 64)):
-            states, vectors, there = self._word_states(passages, part)
+            states, vectors, there = self._word_states(self._to_device(self.assembler.for_teacher(passages, part)))
             layers.append([layer[there] for layer in states])
             sentences.append(vectors)
         return [spread(torch.cat(parts)) for parts in zip(*layers, strict=True)], spread(torch.cat(sentences))
 
-    def _imitate(
-        self, model: BertForMaskedLM, passages: Passages, rows: NDArray[np.int64], seed: int
-    ) -> tuple[Tensor, dict[str, float], int]:
+    def _imitate(self, model: BertForMaskedLM, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Some words masked: model them, and draw every word's states and the sentence's to the teacher's.
 
         The parts ``word`` (last layer), ``inner`` (mean of the others) and ``cls`` are shares of the teacher's variance
         that the student misses: 0 is perfect, 1 is guessing the mean.
         """
-        ids, attention = pad([passages.student[i] for i in rows], self._cls, self._sep, self._pad)
-        words, _ = pad([passages.student_words[i] for i in rows], -1, -1, -1)
-        masked, chosen = self._masked(ids, seed)
-        ids, attention, words, masked, chosen = (t.to(self.device) for t in (ids, attention, words, masked, chosen))
-        targets, sentences, there = self._word_states(passages, rows)
-        to_words = averaging(words, there.shape[1])
+        targets, sentences, there = self._word_states(batch)
+        to_words = averaging(batch["words"], there.shape[1])
         # A word made of characters that one side's tokenizer drops has no state there.
         shared = (to_words.sum(-1) > 0) & there
-        states = model.bert(input_ids=masked, attention_mask=attention, output_hidden_states=True).hidden_states
+        states = model.bert(input_ids=batch["ids"], attention_mask=batch["attention"], output_hidden_states=True).hidden_states
         errors = []
         with torch.autocast(self.device.type, enabled=False):
             for ours, their in enumerate(layers_to_copy(len(states) - 1, len(targets) - 1), 1):
@@ -570,40 +740,23 @@ class Objectives:
                 errors.append(missed.sum() / shared.sum() / self._spread[0][their])
             cls_loss = functional.mse_loss(states[-1][:, 0].float(), sentences) / self._spread[1]
         word_loss, inner_loss = errors[-1], torch.stack(errors[:-1] or errors).mean()
-        mlm_loss, accuracy = self._mlm_loss(model, states[-1], ids, chosen)
+        mlm_loss, accuracy = self._mlm_loss(model, states[-1], batch)
         loss = mlm_loss + self.settings.distil_weight * (word_loss + inner_loss + cls_loss)
-        parts = {"word": word_loss.item(), "inner": inner_loss.item(), "cls": cls_loss.item(), "mlm": mlm_loss.item(),
-                 "accuracy": accuracy.item()}  # fmt: skip
-        return loss, parts, int(attention.sum())
+        return loss, {"word": word_loss, "inner": inner_loss, "cls": cls_loss, "mlm": mlm_loss, "accuracy": accuracy}
 
-    def _translate(self, model: BertForMaskedLM, number: int, part: slice) -> tuple[Tensor, dict[str, float], int]:
+    def _translate(self, model: BertForMaskedLM, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         assert self.teacher is not None
-        chosen_pairs = self._distil[number][part]
-        ids, attention = pad([self.prepared.indonesian[i] for i in chosen_pairs], self._cls, self._sep, self._pad)
-        english = [self.prepared.english[i][: self._longest] for i in chosen_pairs]
-        teacher_ids, teacher_attention = pad(english, *self._teacher_special)
-        # Alignment as a row-stochastic matrix: student position -> mean of the teacher's positions.
-        alignment = torch.zeros(len(chosen_pairs), ids.shape[1], teacher_ids.shape[1])
-        for row, pair in enumerate(chosen_pairs):
-            links = torch.from_numpy(self.prepared.links[pair].astype(np.int64)).reshape(-1, 2) + 1
-            links = links[links[:, 0] <= self._longest]
-            alignment[row].index_put_((links[:, 1], links[:, 0]), torch.ones(len(links)), accumulate=True)
-        total = alignment.sum(-1, keepdim=True)
-        alignment, linked = alignment / total.clamp(min=1), total.squeeze(-1) > 0
-        masked, chosen = self._masked(ids, self.settings.seed * 1_000_033 + number)
-        tensors = (ids, attention, teacher_ids, teacher_attention, alignment, linked, masked, chosen)
-        ids, attention, teacher_ids, teacher_attention, alignment, linked, masked, chosen = (t.to(self.device) for t in tensors)
         with torch.no_grad():
-            target = self.teacher(input_ids=teacher_ids, attention_mask=teacher_attention).last_hidden_state.float()
-        states = model.bert(input_ids=masked, attention_mask=attention).last_hidden_state
-        sentence = _mean(target, teacher_attention)
-        mean_loss = _relative_error(_mean(states.float(), attention), sentence)
+            target = self.teacher(input_ids=batch["teacher_ids"], attention_mask=batch["teacher_attention"]).last_hidden_state.float()
+        states = model.bert(input_ids=batch["ids"], attention_mask=batch["attention"]).last_hidden_state
+        sentence = _mean(target, batch["teacher_attention"])
+        mean_loss = _relative_error(_mean(states.float(), batch["attention"]), sentence)
         cls_loss = _relative_error(states[:, 0], sentence)
-        token_loss = _relative_error(states[linked], torch.bmm(alignment, target)[linked])
-        mlm_loss, _ = self._mlm_loss(model, states, ids, chosen)
+        linked = batch["linked"]
+        token_loss = _relative_error(states[linked], torch.bmm(batch["alignment"], target)[linked])
+        mlm_loss, _ = self._mlm_loss(model, states, batch)
         loss = mlm_loss + self.settings.distil_weight * (mean_loss + cls_loss + token_loss)
-        parts = {"sentence": mean_loss.item(), "cls": cls_loss.item(), "token": token_loss.item(), "pair_mlm": mlm_loss.item()}
-        return loss, parts, int(attention.sum())
+        return loss, {"sentence": mean_loss, "cls": cls_loss, "token": token_loss, "pair_mlm": mlm_loss}
 
     @torch.inference_mode()
     def validate(self, model: BertForMaskedLM) -> dict[str, float]:
@@ -613,29 +766,27 @@ class Objectives:
         find their English translation among 500.
         """
         model.train(False)
-        plan = batches_of_similar_length(self.prepared.validation.lengths, self.settings.tokens_per_batch, 0)[:24]
-        losses, accuracies = [], []
-        for number, batch in enumerate(plan):
-            ids, attention = pad([self.prepared.validation[i] for i in batch], self._cls, self._sep, self._pad)
-            masked, chosen = self._masked(ids, number)
-            ids, attention, masked, chosen = (t.to(self.device) for t in (ids, attention, masked, chosen))
-            loss, accuracy = self._mlm_loss(model, model.bert(input_ids=masked, attention_mask=attention).last_hidden_state, ids, chosen)
-            losses.append(loss.item())
-            accuracies.append(accuracy.item())
-        result = {"validation_mlm": float(np.mean(losses)), "validation_accuracy": float(np.mean(accuracies))}
-        if self.teacher is not None and self.prepared.passages:
-            parts = [self._imitate(model, self.prepared.passages[1], batch, number)[1] for number, batch in enumerate(plan)]
-            result |= {f"validation_{key}": float(np.mean([part[key] for part in parts])) for key in ("word", "inner", "cls")}
-        elif self.teacher is not None:
+        assembler = self.assembler
+        batches = batches_of_similar_length(self.prepared.validation.lengths, self.settings.tokens_per_batch, 0)[:24]
+        sums: dict[str, list[Tensor]] = {}
+        for number, rows in enumerate(batches):
+            batch = self._to_device(assembler.masked([self.prepared.validation[i] for i in rows], number))
+            states = model.bert(input_ids=batch["ids"], attention_mask=batch["attention"]).last_hidden_state
+            for key, value in zip(("mlm", "accuracy"), self._mlm_loss(model, states, batch), strict=True):
+                sums.setdefault(key, []).append(value)
+            if self.teacher is not None and self.prepared.passages:
+                parts = self._imitate(model, self._to_device(assembler.passages(self.prepared.passages[1], rows, number)))[1]
+                for key in ("word", "inner", "cls"):
+                    sums.setdefault(key, []).append(parts[key])
+        result = {f"validation_{key}": float(torch.stack(values).mean()) for key, values in sums.items()}
+        if self.teacher is not None and not self.prepared.passages:
             left, right = [], []
-            for begin in range(self._held_pairs, self._pairs, 50):
-                indices = range(begin, min(begin + 50, self._pairs))
-                ids, attention = pad([self.prepared.indonesian[i] for i in indices], self._cls, self._sep, self._pad)
-                ids, attention = ids.to(self.device), attention.to(self.device)
-                left.append(_mean(model.bert(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
-                ids, attention = pad([self.prepared.english[i][: self._longest] for i in indices], *self._teacher_special)
-                ids, attention = ids.to(self.device), attention.to(self.device)
-                right.append(_mean(self.teacher(input_ids=ids, attention_mask=attention).last_hidden_state.float(), attention))
+            for begin in range(assembler.held_pairs, assembler.pairs, 50):
+                batch = self._to_device(assembler.pair(range(begin, min(begin + 50, assembler.pairs))))
+                states = model.bert(input_ids=batch["ids"], attention_mask=batch["attention"]).last_hidden_state
+                left.append(_mean(states.float(), batch["attention"]))
+                their = self.teacher(input_ids=batch["teacher_ids"], attention_mask=batch["teacher_attention"]).last_hidden_state
+                right.append(_mean(their.float(), batch["teacher_attention"]))
             likeness = functional.normalize(torch.cat(left)) @ functional.normalize(torch.cat(right)).T
             hits = likeness.argmax(1) == torch.arange(len(likeness), device=likeness.device)
             result["retrieval"] = float(hits.float().mean())
@@ -654,12 +805,12 @@ def _schedule(settings: PretrainSettings) -> Callable[[int], float]:
     return factor
 
 
-def plan(stages: tuple[Stage, ...]) -> list[tuple[str, bool]]:
-    """For every step its stage's name and whether it distils, the distilling steps spread evenly."""
+def plan(stages: tuple[Stage, ...]) -> list[tuple[Stage, bool]]:
+    """For every step its stage and whether it distils, the distilling steps spread evenly."""
     steps = []
     for stage in stages:
         for i in range(stage.steps):
-            steps.append((stage.name, math.floor((i + 1) * stage.distil) > math.floor(i * stage.distil)))
+            steps.append((stage, math.floor((i + 1) * stage.distil) > math.floor(i * stage.distil)))
     return steps
 
 
@@ -696,12 +847,20 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
         teacher = teacher.to(accelerator.device, torch.bfloat16 if bf16 else torch.float32).eval().requires_grad_(False)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
+    detector = None
+    if any(stage.detect for stage in settings.stages):
+        detector = Detector(model.config, attention, settings.seed).to(accelerator.device)
+        decayed += [p for p in detector.parameters() if p.ndim > 1]
+        others += [p for p in detector.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(settings))
     model, optimizer = accelerator.prepare(model, optimizer)
     accelerator.register_for_checkpointing(scheduler)
-    objectives = Objectives(settings, prepared, teacher, accelerator.device)
+    if detector is not None:
+        accelerator.register_for_checkpointing(detector)
+    assembler = Assembler(settings, prepared, Teacher.of(settings.teacher) if settings.teacher and teacher is not None else None)
+    objectives = Objectives(assembler, teacher, accelerator.device, detector)
 
     steps = plan(settings.stages)
     checkpoint, log_path = settings.output / "checkpoint", settings.output / "log.jsonl"
@@ -721,41 +880,39 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
         _append(log_path, {"step": 0, "stage": "start", "tokens": 0, "seconds": 0.0, **first})
         say(f"before training: {_figures(first)}")
     part = slice(accelerator.process_index, None, accelerator.num_processes)
-    sums: dict[str, list[float]] = {}
-    used = [sum(distils for _, distils in steps[:done]), 0]
-    used[1] = done - used[0]
+    sums: dict[str, list[Tensor]] = {}
+    batches = _batches(Steps(assembler, settings, part), done * settings.gradient_accumulation, accelerator.device)
     tick = time.perf_counter()
     model.train()
     for step in range(done, settings.steps):
-        name, distils = steps[step]
-        objective = objectives.distil if distils else objectives.mlm
+        stage, _ = steps[step]
         plain = accelerator.unwrap_model(model)
         for _ in range(settings.gradient_accumulation):
-            number = used[0 if distils else 1]
-            used[0 if distils else 1] += 1
             with accelerator.autocast():
-                loss, parts, count = objective(plain, number, part)
+                loss, parts, count = objectives.loss(plain, next(batches), stage.detect, settings.seed * 1_000_037 + step)
             accelerator.backward(loss / settings.gradient_accumulation)
             tokens += count * accelerator.num_processes
             for key, value in parts.items():
                 sums.setdefault(key, []).append(value)
         _average_gradients(accelerator, plain)
-        accelerator.clip_grad_norm_(plain.parameters(), 1.0)
+        if detector is not None:
+            _average_gradients(accelerator, detector)
+        accelerator.clip_grad_norm_([*plain.parameters(), *(detector.parameters() if detector else ())], 1.0)
         optimizer.step()
         optimizer.zero_grad()
         scheduler.step()
         now = step + 1
-        last_of_stage = now == settings.steps or steps[now][0] != name
+        last_of_stage = now == settings.steps or steps[now][0] is not stage
         if now % settings.log_every == 0 or last_of_stage:
             elapsed = time.perf_counter() - tick
-            figures = {key: float(np.mean(values)) for key, values in sums.items()}
+            figures = {key: float(torch.stack(values).mean()) for key, values in sums.items()}
             sums.clear()
-            row = {"step": now, "stage": name, "tokens": tokens, "seconds": seconds + elapsed, **figures}
+            row = {"step": now, "stage": stage.name, "tokens": tokens, "seconds": seconds + elapsed, **figures}
             if accelerator.is_main_process:
                 if last_of_stage or now % settings.checkpoint_every == 0:
                     row.update(_validated(accelerator, objectives, model))
                 _append(log_path, row)
-                say(f"{name} {now}/{settings.steps}: {_figures(row)}; {tokens / max(1e-9, seconds + elapsed):,.0f} tokens/s")
+                say(f"{stage.name} {now}/{settings.steps}: {_figures(row)}; {tokens / max(1e-9, seconds + elapsed):,.0f} tokens/s")
         if now % settings.checkpoint_every == 0 and now < settings.steps:
             _checkpoint(accelerator, checkpoint, now, tokens, seconds + time.perf_counter() - tick)
     seconds += time.perf_counter() - tick
@@ -763,6 +920,15 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
         _publish(settings, accelerator.unwrap_model(model), prepared, tokens, seconds, accelerator)
     accelerator.wait_for_everyone()
     return settings.output
+
+
+def _batches(steps: Steps, begin: int, device: torch.device) -> Iterator[dict[str, Tensor]]:
+    """The batches from number ``begin`` on; beside a fast device, other processes make them ahead of time."""
+    order = range(begin, len(steps))
+    if device.type == "cpu":
+        return (steps[index] for index in order)
+    workers = max(1, min(6, (os.cpu_count() or 2) - 1))
+    return iter(DataLoader(steps, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=8, pin_memory=True))
 
 
 def _average_gradients(accelerator: Accelerator, model: torch.nn.Module) -> None:
@@ -876,7 +1042,9 @@ def _publish(
         # Paths of this machine mean nothing elsewhere; names do.
         "settings": _names_only(as_dict(settings)),
         "machine": {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
-                    "device": accelerator.device.type, "precision": accelerator.mixed_precision},
+                    "device": accelerator.device.type, "precision": accelerator.mixed_precision,
+                    "name": torch.cuda.get_device_name() if accelerator.device.type == "cuda" else None,
+                    "processes": accelerator.num_processes},
         "torch": torch.__version__,
         "tokens": tokens,
         "seconds": round(seconds),
@@ -892,7 +1060,7 @@ def _publish(
 
 
 def _names_only(settings: dict[str, Any]) -> dict[str, Any]:
-    paths = ("corpus", "held_out", "parallel", "dictionary", "teacher", "output")
+    paths = ("corpus", "held_out", "parallel", "dictionary", "teacher", "tokenizer", "output")
     return {
         key: ([Path(one).name for one in value] if isinstance(value, list) else Path(value).name) if key in paths and value else value
         for key, value in settings.items()
@@ -907,7 +1075,7 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
-    for key in ("mlm", "pair_mlm", "validation_mlm", "sentence", "token", "word", "inner"):
+    for key in ("mlm", "pair_mlm", "generator", "validation_mlm", "sentence", "token", "word", "inner"):
         points = [(row["tokens"] / 1e6, row[key]) for row in rows if key in row]
         if points:
             axis.plot(*zip(*points, strict=True), label=key, marker="o" if key == "validation_mlm" else None, linewidth=1)

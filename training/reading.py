@@ -57,6 +57,12 @@ class Passages:
             sequences.save(folder / f"{name}{part}.npz")
 
     @classmethod
+    def joined(cls, parts: Sequence[Passages]) -> Passages:
+        """The passages of all ``parts`` after one another."""
+        names = ("student", "student_words", "teacher", "teacher_words")
+        return cls(*(Sequences.concatenated([getattr(part, name) for part in parts]) for name in names))
+
+    @classmethod
     def from_texts(cls, texts: Iterable[str], student: Tokenizer, teacher: Tokenizer, max_length: int, longest: int) -> Passages:
         """Cut paragraphs between words into passages of about ``max_length`` student tokens.
 

@@ -15,12 +15,13 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 from tokenizers.pre_tokenizers import Metaspace
+from torch.utils.data import DataLoader
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
 from training.finetune import train
-from training.pretrain import PretrainSettings, prepare, pretrain
+from training.pretrain import Assembler, PretrainSettings, Steps, _batches, prepare, pretrain
 from training.settings import load
 from training.tokenizer import save_tokenizer, train_tokenizer
 
@@ -354,6 +355,34 @@ def reader(tmp_path_factory):
         )
     ).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+def test_replaced_words_are_detected(run_of_seconds):
+    stages = [{"name": "detect", "steps": 60, "detect": True}]
+    out = pretrain(run_of_seconds(stages=stages, learning_rate=3e-3))
+    rows = log_of(out)
+    assert rows[-1]["detect"] < rows[1]["detect"]
+    assert rows[-1]["generator"] < rows[1]["generator"]
+    # What is published is the model alone: neither generator nor judge.
+    assert not [name for name in load_file(out / "model.safetensors") if "generator" in name or "judge" in name]
+    assert pretrain(run_of_seconds(stages=stages, learning_rate=3e-3, output=out.with_name("again"))).exists()
+    assert [row["detect"] for row in log_of(out.with_name("again")) if "detect" in row] == [r["detect"] for r in rows if "detect" in r]
+
+
+def test_batches_made_ahead_are_those_made_in_time(run_of_seconds):
+    settings = run_of_seconds(stages=[{"name": "read", "steps": 6}], gradient_accumulation=2)
+    steps = Steps(Assembler(settings, prepare(settings), None), settings, slice(0, None))
+    here = list(_batches(steps, 3, torch.device("cpu")))
+    ahead = list(DataLoader(steps, batch_size=None, sampler=range(3, len(steps)), num_workers=1))
+    assert len(here) == len(ahead) == 9
+    for one, other in zip(here, ahead, strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_vocabulary_of_another_base_is_kept(run_of_seconds, tmp_path):
+    first = pretrain(run_of_seconds(stages=[{"name": "read", "steps": 1}]))
+    second = pretrain(run_of_seconds(stages=[{"name": "read", "steps": 1}], tokenizer=first, output=tmp_path / "second", seed=9))
+    assert (second / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
 
 
 def test_teacher_that_reads_the_corpus_is_imitated(run_of_seconds, reader):

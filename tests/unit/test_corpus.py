@@ -1,5 +1,8 @@
 import json
 import lzma
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classify.errors import DataError
-from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, read_pairs, read_texts, shingles
+from training.corpus import (
+    HeldOut,
+    Sequences,
+    batches_of_similar_length,
+    clean_paragraphs,
+    in_processes,
+    read_pairs,
+    read_texts,
+    shingles,
+)
 
 SENTENCE = "Pyongyang membantah telah mengirim peluru artileri kepada pasukan Rusia di Ukraina"
 
@@ -142,3 +154,31 @@ def test_pairs_with_and_without_score(tmp_path):
     path.write_text("One\tSatu\nno tab here\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"pairs.tsv:2: expected tab-separated"):
         read_pairs(path)
+
+
+def lengths(texts):
+    return [len(text) for text in texts]
+
+
+def test_many_texts_are_worked_on_in_order_whatever_the_share_of_each_process():
+    texts = ["x" * i for i in range(10)]
+    assert [n for part in in_processes(lengths, texts, size=3) for n in part] == list(range(10))
+    assert in_processes(lengths, texts, size=100) == [list(range(10))]
+    assert in_processes(lengths, []) == [[]]
+
+
+def test_shared_wording_is_recognised_across_processes():
+    text = "satu dua tiga empat lima enam tujuh delapan sembilan"
+    code = f"from training.corpus import shingles; print(sorted(shingles({text!r})))"
+    outputs = {
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True).stdout
+        for seed in ("1", "2")
+    }
+    assert outputs == {f"{sorted(shingles(text))}\n"}
+
+
+def test_parts_join_to_what_the_whole_gives(tiny_tokenizer, indonesian):
+    whole = Sequences.from_texts(indonesian, tiny_tokenizer, max_length=8)
+    halves = [Sequences.from_texts(part, tiny_tokenizer, max_length=8) for part in (indonesian[:2], indonesian[2:])]
+    joined = Sequences.concatenated(halves)
+    assert [row.tolist() for row in joined] == [row.tolist() for row in whole]

@@ -99,7 +99,7 @@ def test_batches_of_nothing_are_an_error_and_no_endless_search():
 
 def test_plan_spreads_distilling_steps_evenly():
     steps = plan((Stage("carry", 10, 0.7), Stage("read", 20, 0.1), Stage("plain", 5)))
-    assert [name for name, _ in steps] == ["carry"] * 10 + ["read"] * 20 + ["plain"] * 5
+    assert [stage.name for stage, _ in steps] == ["carry"] * 10 + ["read"] * 20 + ["plain"] * 5
     flags = [distils for _, distils in steps]
     assert (sum(flags[:10]), sum(flags[10:30]), sum(flags[30:])) == (7, 2, 0)
     assert max(sum(flags[i : i + 3]) for i in range(8)) == 3
