@@ -94,7 +94,12 @@ def load_model(base: str | Path, scheme: LabelScheme, dropout: float, seed: int)
             if hasattr(config, name):
                 setattr(config, name, dropout)
         model = AutoModelForSequenceClassification.from_pretrained(
-            str(base), config=config, dtype=torch.float32, ignore_mismatched_sizes=True, attn_implementation="eager"
+            str(base),
+            config=config,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            # At the length of a sentence the fused kernel gains nothing on a CPU, and one export is like another with plain products.
+            attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
         )
     except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
         raise SettingsError(_unavailable(base, error)) from None

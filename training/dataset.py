@@ -177,6 +177,10 @@ class Pool:
                 for text in read_texts(file):
                     self._articles[digest(text)[:16]] = text
 
+    def articles(self) -> Iterator[tuple[str, str]]:
+        """Name and text of every article, in the order of the files."""
+        yield from self._articles.items()
+
     def resolve(self, row: dict[str, Any]) -> dict[str, Any] | None:
         """The row with ``text`` and ``context`` filled in, or None when the pool lacks the sentence.
 

@@ -26,11 +26,11 @@ from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import positions
 from classify.resources import resource
-from training import splits
+from training import distil, splits
 from training.base import is_directory, load_model, load_tokenizer
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.dataset import Example, Pool, load, scored, targets
-from training.loss import GroupedLoss, positive_weights
+from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.precision import uses_bf16
 from training.settings import as_dict
@@ -53,6 +53,10 @@ class TrainSettings:
         batch_size, learning_rate, warmup, weight_decay, dropout: as usual; warm-up is a share of all steps.
         layer_decay: each layer below the top learns this much slower (1 = all alike).
         context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``.
+        loss: of multi-label groups: ``plain`` cross-entropy, ``focal`` or ``asymmetric``.
+        answers: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
+        teacher_share: of the target of a labelled sentence that teachers answered for; the label has the rest.
+        unlabelled: also learn what the teachers made of the pool's sentences that nobody labelled.
         weighting: rare labels' positives weigh (negatives / positives) ** weighting.
         real_weight: how many times a real sentence (one joined from the pool) is seen an epoch.
         calibration_weight: how much a sentence that is not real counts in calibration and thresholds, where there are real ones.
@@ -80,6 +84,10 @@ class TrainSettings:
     layer_decay: float = 1.0
     context: bool = False
     context_dropout: float = 0.3
+    loss: str = "plain"
+    answers: Path | None = None
+    teacher_share: float = 0.5
+    unlabelled: bool = False
     weighting: float = 0.5
     real_weight: int = 1
     calibration_weight: float = 0.25
@@ -96,6 +104,7 @@ class TrainSettings:
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
+            ("teacher_share", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
@@ -107,6 +116,12 @@ class TrainSettings:
             raise SettingsError(f"setting 'max_length' must lie between 8 and {MAX_TOKENS}, not {self.max_length}")
         if self.learning_rate <= 0:
             raise SettingsError(f"setting 'learning_rate' must be above 0, not {self.learning_rate:g}")
+        if self.loss not in LOSSES:
+            raise SettingsError(f"setting 'loss' must be one of {', '.join(LOSSES)}, not '{self.loss}'")
+        if self.unlabelled and not (self.answers and self.pool):
+            raise SettingsError("setting 'unlabelled' needs 'answers', those of teachers, and a 'pool', which holds the sentences")
+        if self.answers and self.folds:
+            raise SettingsError("'answers' and 'folds' do not go together: a teacher has seen the sentences that a fold keeps aside")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
         if self.folds == 1 or self.folds < 0:
@@ -116,7 +131,15 @@ class TrainSettings:
 class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
     """Tokenised examples; in training the context is dropped at random, anew each time a row is drawn."""
 
-    def __init__(self, examples: Sequence[Example], scheme: LabelScheme, tokenizer: Any, settings: TrainSettings, training: bool) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        scheme: LabelScheme,
+        tokenizer: Any,
+        settings: TrainSettings,
+        training: bool,
+        taught: NDArray[np.float32] | None = None,
+    ) -> None:
         limit = min(settings.max_length, tokenizer.model_max_length)
 
         def encode(with_context: bool) -> list[dict[str, list[int]]]:
@@ -132,6 +155,11 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
         self._targets = targets(examples, scheme)
         # A label in doubt neither teaches nor counts.
         self._targets[~scored(examples, scheme)] = np.nan
+        if taught is not None:
+            # Of what no label says, the teachers say all; where they say nothing, the label does.
+            share = np.where(np.isnan(self._targets), 1.0, settings.teacher_share)
+            mixed = share * taught + (1 - share) * np.nan_to_num(self._targets)
+            self._targets = np.where(np.isnan(taught), self._targets, mixed).astype(np.float32)
         self._drop = settings.context_dropout if training and settings.context else 0.0
         self._random = np.random.default_rng(settings.seed)
 
@@ -215,6 +243,7 @@ def fit(
     folder: Path,
     epochs: int | None = None,
     quiet: bool = False,
+    taught: NDArray[np.float32] | None = None,
 ) -> Run:
     """Train once.
 
@@ -226,13 +255,16 @@ def fit(
         folder: for checkpoints; training resumes from the last one found there.
         epochs: instead of the settings'.
         quiet: no progress bar.
+        taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
     """
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
     # Many tokenizers do not say how many positions their model has.
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
-    repeated = [e for e in train for _ in range(settings.real_weight if e.real else 1)]
+    times = [settings.real_weight if example.real else 1 for example in train]
+    repeated = [e for e, count in zip(train, times, strict=True) for _ in range(count)]
+    taught_repeated = None if taught is None else np.repeat(taught, times, axis=0)
     weights = positive_weights(torch.from_numpy(targets(train, scheme)), settings.weighting)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bf16 = uses_bf16(settings.precision, device)
@@ -273,12 +305,12 @@ def fit(
     trainer = GroupedTrainer(
         model=model,
         args=arguments,
-        train_dataset=Encoded(repeated, scheme, tokenizer, settings, training=True),
+        train_dataset=Encoded(repeated, scheme, tokenizer, settings, training=True, taught=taught_repeated),
         eval_dataset=Encoded(validation, scheme, tokenizer, settings, training=False) if validation else None,
         data_collator=Collator(tokenizer),
         compute_metrics=compute_metrics if validation else None,
         callbacks=[EarlyStoppingCallback(settings.patience)] if validation else [],
-        grouped_loss=GroupedLoss(scheme, weights),
+        grouped_loss=GroupedLoss(scheme, weights, LOSSES[settings.loss]),
         layer_decay=settings.layer_decay,
     )
     if quiet:
@@ -325,7 +357,8 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists())):
         raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
     scheme = LabelScheme.load(settings.labels)
-    loaded = load(settings.data, scheme, Pool(settings.pool) if settings.pool else None)
+    pool = Pool(settings.pool) if settings.pool else None
+    loaded = load(settings.data, scheme, pool)
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
     examples = loaded.examples
@@ -348,12 +381,23 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if settings.folds:
         run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet)
     else:
-        run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet)
+        taught = None
+        if settings.answers:
+            answers = distil.Answers.load(settings.answers, scheme)
+            if settings.unlabelled and pool:
+                aside = [e for e, side in zip(examples, sides, strict=True) if side != "train"]
+                others = distil.unlabelled(pool, examples, aside)
+                train_part = train_part + [e for e in others if e.id in answers.scores]
+            taught = answers.of(train_part)
+            told = ~np.isnan(taught).any(axis=1)
+            by_label = np.asarray([bool(example.labels) for example in train_part])
+            facts["taught"] = {"labelled": int((told & by_label).sum()), "unlabelled": int((told & ~by_label).sum())}
+        run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught)
         _settle(run, settings)
         decisions = {}
         if validation_part:
             decisions = _decisions(run, predict_logits(run, validation_part, scheme, settings), validation_part, scheme, settings)
-        facts = {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
+        facts |= {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
     fresh = output.with_name(f".{output.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -383,9 +427,11 @@ def _settle(run: Run, settings: TrainSettings) -> None:
     from training.export import round_weights
 
     model: Any = run.trainer.model
+    device = model.device
     model.to("cpu", torch.float32).eval()
     if settings.compact:
         round_weights(model)
+    model.to(device)
 
 
 def _decisions(
@@ -453,7 +499,8 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
         # Paths of this machine mean nothing elsewhere; names do.
         "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
                      "labels": settings.labels.name, "data": [path.name for path in settings.data],
-                     "pool": [path.name for path in settings.pool]},
+                     "pool": [path.name for path in settings.pool],
+                     "answers": settings.answers.name if settings.answers else None},
         "base": base,
         "data": digests,
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from classify.labels import LabelScheme
+
+
+@dataclass(frozen=True)
+class Focus:
+    """How much less an easy sentence counts in a multi-label group.
+
+    Attributes:
+        positive, negative: exponent of what the model still lacks where the label is given, and where it is not.
+        margin: scores below it cost nothing where the label is not given.
+    """
+
+    positive: float = 0.0
+    negative: float = 0.0
+    margin: float = 0.0
+
+
+# Plain cross-entropy; focal loss (Lin et al. 2017); asymmetric loss (Ridnik et al. 2021).
+LOSSES = {"plain": Focus(), "focal": Focus(2.0, 2.0), "asymmetric": Focus(1.0, 4.0, 0.05)}
 
 
 class GroupedLoss:
@@ -15,14 +35,26 @@ class GroupedLoss:
     Args:
         scheme: the labels, in output order.
         positive_weight: weight of the positive class per label, shape ``(labels,)``; None for one everywhere.
+        focus: how easy sentences are discounted in multi-label groups.
     """
 
-    def __init__(self, scheme: LabelScheme, positive_weight: Tensor | None = None) -> None:
+    def __init__(self, scheme: LabelScheme, positive_weight: Tensor | None = None, focus: Focus | None = None) -> None:
         self._groups = [(group.exclusive, columns) for group, columns in scheme.spans()]
         self._weight = positive_weight
+        self._focus = focus or Focus()
+
+    def _binary(self, logits: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
+        focus = self._focus
+        if focus == Focus():
+            return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight, reduction="none")
+        score = logits.sigmoid()
+        lower = (score - focus.margin).clamp(min=0)
+        given = targets * (1 - score) ** focus.positive * functional.logsigmoid(logits)
+        absent = (1 - targets) * lower**focus.negative * torch.log((1 - lower).clamp(min=1e-8))
+        return -(given if weight is None else given * weight) - absent
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss; ``logits`` and ``targets`` are ``(batch, labels)``, unknown targets are NaN."""
+        """Mean loss; ``logits`` and ``targets`` are ``(batch, labels)``, targets from 0 to 1, unknown ones NaN."""
         total = logits.new_zeros(())
         logits = logits.float()
         for exclusive, columns in self._groups:
@@ -31,10 +63,10 @@ class GroupedLoss:
             if exclusive:
                 rows = known.all(dim=1)
                 if rows.any():
-                    total = total + functional.cross_entropy(part[rows], target[rows].argmax(dim=1))
+                    total = total + functional.cross_entropy(part[rows], target[rows])
             elif known.any():
                 weight = None if self._weight is None else self._weight[columns].to(part.device)
-                losses = functional.binary_cross_entropy_with_logits(part, torch.nan_to_num(target), pos_weight=weight, reduction="none")
+                losses = self._binary(part, torch.nan_to_num(target), weight)
                 total = total + losses[known].mean()
         return total
 

@@ -22,6 +22,11 @@ def train(
     folds: Annotated[Optional[int], typer.Option(help="Cross-validation folds for thresholds and epochs; 0 for none.")] = None,
     context: Annotated[Optional[bool], typer.Option(help="Read the sentence before as second segment.")] = None,
     compact: Annotated[Optional[bool], typer.Option(help="Store weights as 8-bit integers.")] = None,
+    answers: Annotated[Optional[Path], typer.Option(help="What teachers made of the sentences (python -m training.distil).")] = None,
+    unlabelled: Annotated[
+        Optional[bool], typer.Option(help="Also learn what the teachers made of the pool's sentences without labels.")
+    ] = None,
+    export: Annotated[Optional[bool], typer.Option(help="Write the graph that predicting reads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Fine-tune a BERT-family model on labelled sentences and write a complete model directory."""
@@ -36,6 +41,7 @@ def train(
     flags = {
         "data": data, "labels": labels, "base": base, "output": output, "pool": pool, "seed": seed, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "folds": folds, "context": context, "compact": compact,
+        "answers": answers, "unlabelled": unlabelled, "export": export,
     }  # fmt: skip
     settings = load(TrainSettings, config, flags)
     written = run(settings, quiet=quiet)

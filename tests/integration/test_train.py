@@ -10,7 +10,10 @@ import yaml
 
 from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
+from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
+from training.dataset import digest
+from training.distil import Answers
 from training.finetune import train
 
 GROUPS = ("topic", "stance")
@@ -349,3 +352,64 @@ def test_mistakes_on_the_command_line_are_one_sentence(run_cli, labelled, tmp_pa
 def test_missing_data_is_named(tmp_path, settings):
     with pytest.raises(DataError, match=r"absent\.jsonl"):
         train(settings(data=[tmp_path / "absent.jsonl"], output=tmp_path / "m"), quiet=True)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Teachers
+
+
+def test_student_learns_what_teachers_said(tmp_path, settings, labelled, rows):
+    scheme = LabelScheme.load(settings(data=[labelled], output=tmp_path / "student").labels)
+    column = scheme.ids.index("satellite_tech")
+    insisting = np.zeros(len(scheme), dtype=np.float32)
+    insisting[column] = 1.0
+    Answers(scheme.ids, {row["id"]: insisting for row in rows[:64]}).save(tmp_path / "answers.npz")
+    out = train(
+        settings(data=[labelled], output=tmp_path / "student", answers=tmp_path / "answers.npz", teacher_share=1.0, epochs=12), quiet=True
+    )
+    predictions = Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])
+    assert np.mean([prediction.scores["satellite_tech"] for prediction in predictions]) > 0.6
+    assert read_json(out / "training.json")["settings"]["answers"] == "answers.npz"
+
+
+def test_teachers_are_asked_through_the_command_and_their_answers_about_the_pool_are_learnt(
+    tmp_path, trained, settings, labelled, real, write_rows, root
+):
+    article = {"title": "Lain", "text": "Kapal kargo melanggar sanksi dan embargo di laut lepas.\nSuhu udara naik di kota."}
+    extra = write_rows(tmp_path / "more.jsonl", [article])
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(json.dumps({"text": "Suhu udara naik di kota."}) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "training.distil", "--teacher", trained.path, "--teacher", trained.path, "--held-out", gold]
+    command += ["--data", labelled, "--data", real.labels, "--pool", real.pool, "--pool", extra, "--output", tmp_path / "answers.npz"]
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=root)
+    assert result.returncode == 0, result.stderr
+    scheme = LabelScheme.load(root / "configs/labels.yaml")
+    answers = Answers.load(tmp_path / "answers.npz", scheme)
+    # Neither what is kept aside nor what a check from outside holds was asked about.
+    assert not {f"r{i}" for i in range(64, 80)} & set(answers.scores)
+    assert not {row["sha256"][:16] for row in real.rows[:12]} & set(answers.scores)
+    texts = {digest(text)[:16] for text in article["text"].split("\n")}
+    assert texts & set(answers.scores) == {digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.")[:16]}
+    known = Classifier.from_pretrained(trained.path).predict(["Kapal kargo melanggar sanksi dan embargo di laut lepas."])[0]
+    said = answers.scores[digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.")[:16]]
+    np.testing.assert_allclose(said, list(known.scores.values()), atol=1 / 200)
+    out = train(
+        settings(data=[labelled], pool=[extra], output=tmp_path / "s", answers=tmp_path / "answers.npz", unlabelled=True, epochs=1),
+        quiet=True,
+    )
+    assert read_json(out / "training.json")["figures"]["taught"] == {"labelled": 52, "unlabelled": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unlabelled": True}, "'unlabelled' needs 'answers'"),
+        ({"answers": "a.npz", "folds": 3}, "'answers' and 'folds' do not go together"),
+        ({"loss": "hinge"}, "'loss' must be one of plain, focal, asymmetric, not 'hinge'"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(tmp_path, settings, labelled, changes, message):
+    if "answers" in changes:
+        changes = {**changes, "answers": tmp_path / changes["answers"]}
+    with pytest.raises(SettingsError, match=message):
+        settings(data=[labelled], output=tmp_path / "x", **changes)

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from classify.labels import LabelScheme
-from training.loss import GroupedLoss, positive_weights
+from training.loss import LOSSES, Focus, GroupedLoss, positive_weights
 
 NAN = float("nan")
 SCHEME = LabelScheme.from_dict(
@@ -94,3 +94,33 @@ def test_positive_weights_are_limited():
     wanted[0] = 1
     assert positive_weights(wanted, power=1.0).item() == 10
     assert positive_weights(wanted, power=1.0, limit=50).item() == 50
+
+
+def test_focal_loss_is_as_published():
+    values = torch.tensor([[2.0, -1.0, 0.3]])
+    wanted = torch.tensor([[1.0, 0.0, 0.0]])
+    score = values.sigmoid()
+    expected = -torch.stack([(1 - score[0, 0]) ** 2 * score[0, 0].log(), *(score[0, 1:] ** 2 * (1 - score[0, 1:]).log())]).mean()
+    torch.testing.assert_close(GroupedLoss(MULTI, focus=LOSSES["focal"])(values, wanted), expected)
+
+
+def test_asymmetric_loss_lets_easy_negatives_go():
+    loss = GroupedLoss(MULTI, focus=LOSSES["asymmetric"])
+    nothing = torch.zeros(1, 3)
+    assert loss(torch.full((1, 3), -4.0), nothing).item() == 0
+    assert loss(torch.full((1, 3), 2.0), nothing).item() > loss(torch.full((1, 3), 0.0), nothing).item() > 0
+    # A given label is never let go.
+    assert loss(torch.full((1, 3), 4.0), nothing + 1).item() > 0
+
+
+def test_without_focus_it_is_plain_cross_entropy(logits):
+    wanted = torch.rand(6, 3, generator=torch.Generator().manual_seed(4))
+    slow = GroupedLoss(MULTI, torch.tensor([1.0, 2.0, 3.0]), Focus(margin=1e-12))
+    torch.testing.assert_close(slow(logits[:, :3], wanted), GroupedLoss(MULTI, torch.tensor([1.0, 2.0, 3.0]))(logits[:, :3], wanted))
+
+
+def test_exclusive_groups_take_shares():
+    values = torch.randn(4, 3, generator=torch.Generator().manual_seed(5))
+    shares = torch.softmax(torch.randn(4, 3, generator=torch.Generator().manual_seed(6)), dim=1)
+    expected = -(shares * torch.log_softmax(values, dim=1)).sum(1).mean()
+    torch.testing.assert_close(GroupedLoss(EXCLUSIVE)(values, shares), expected)

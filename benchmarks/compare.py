@@ -1,0 +1,133 @@
+"""Which recipe is better? Fine-tune variants of one recipe, several seeds each, and score them on the same held-out sentences.
+
+    python benchmarks/compare.py configs/comparisons.yaml --base BASE --pool NEWS --gold GOLD --output DIR [--only NAME] [--jobs 4]
+
+The file names variants and what each changes of the recipe (``configs/default.yaml``). Scored are the development split
+(real articles), the project's own test split, and sentences of GOLD. Every run's figures are kept in DIR, so an interrupted
+comparison goes on where it was. Macro-F1 times 100, topics / stances, mean and standard deviation over the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from classify.cli._extras import quiet_libraries
+from classify.decisions import decide
+from classify.modeldir import ModelDirectory
+from training.dataset import Pool, load, scored, targets
+from training.distil import scores
+from training.finetune import TrainSettings, train
+from training.metrics import f1
+from training.settings import build
+
+
+def figures(directory: Path, settings: TrainSettings, pool: list[Path] | None, gold: Path | None) -> dict[str, dict[str, float]]:
+    """Macro-F1 of every group, and F1 of every label with support, on each set of held-out sentences."""
+    opened = ModelDirectory.open(directory)
+    scheme = opened.scheme
+    # All of it, also where the variant was trained without the pool.
+    examples = load(settings.data, scheme, Pool(pool) if pool else None).examples
+    record = json.loads((directory / "training.json").read_text(encoding="utf-8"))
+    test = {(file, one) for file, ids in record["held_out"].get("test", {}).items() for one in ids}
+    sets = {
+        "test": [e for e in examples if (e.file, e.id) in test],
+        "development": [e for e in examples if e.split == "development"],
+    }
+    if gold:
+        sets["gold"] = load([gold], scheme).examples
+    result = {}
+    for name, rows in sets.items():
+        if not rows:
+            continue
+        given = decide(scores(directory, rows, scheme, settings.max_length), scheme, opened.decisions)
+        wanted, mask = np.nan_to_num(targets(rows, scheme)) > 0.5, scored(rows, scheme)
+        hits, false, missed = ((part & mask).sum(0) for part in (given & wanted, given & ~wanted, ~given & wanted))
+        by_label = {label: float(f1(hits[i], false[i], missed[i])) for i, label in enumerate(scheme.ids) if (wanted & mask)[:, i].any()}
+        groups = {
+            group.id: float(np.mean([by_label[label.id] for label in group.labels if label.id in by_label])) for group in scheme.groups
+        }
+        result[name] = groups | by_label
+    return result
+
+
+def one(args: argparse.Namespace, name: str, seed: int, changes: dict[str, Any]) -> None:
+    """Train and score one variant with one seed; in a process of its own."""
+    quiet_libraries()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    directory = args.output / f"{name}-{seed}"
+    recipe = yaml.safe_load(args.config.read_text(encoding="utf-8"))
+    flags = {"base": args.base, "pool": args.pool or [], "output": directory, "seed": seed, "export": False}
+    settings = build(TrainSettings, {**recipe, **flags, **changes}, where=f"variant '{name}'")
+    train(settings, quiet=True)
+    kept = directory.with_suffix(".json")
+    kept.write_text(json.dumps(figures(directory, settings, args.pool, args.gold), indent=1) + "\n", encoding="utf-8")
+    if not args.keep:
+        shutil.rmtree(directory)
+
+
+def table(output: Path, names: list[str]) -> str:
+    """What is there as Markdown."""
+    lines: list[str] = []
+    for name in names:
+        # "name-1.json", not "name-longer-1.json"
+        runs = [json.loads(p.read_text()) for p in sorted(output.glob(f"{name}-*.json")) if p.stem.removeprefix(f"{name}-").isdigit()]
+        if not runs:
+            continue
+        sets = list(runs[0])
+        if not lines:
+            lines = ["| variant | runs | " + " | ".join(sets) + " |", "|---|--:|" + "--:|" * len(sets)]
+        cells = []
+        for part in sets:
+            groups = [key for key in ("topic", "stance") if key in runs[0][part]]
+            values = [[100 * run[part][group] for run in runs] for group in groups]
+            spread = [f" ± {statistics.stdev(v):.1f}" if len(v) > 1 else "" for v in values]
+            cells.append(" / ".join(f"{statistics.mean(v):.1f}{s}" for v, s in zip(values, spread, strict=True)))
+        lines.append(f"| {name} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variants", type=Path)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--pool", type=Path, action="append")
+    parser.add_argument("--gold", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
+    parser.add_argument("--only", nargs="+")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--keep", action="store_true", help="keep the model directories")
+    parser.add_argument("--run", nargs=2, metavar=("NAME", "SEED"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    variants: dict[str, dict[str, Any]] = yaml.safe_load(args.variants.read_text(encoding="utf-8"))
+    if args.run:
+        one(args, args.run[0], int(args.run[1]), variants[args.run[0]] or {})
+        return
+    args.output.mkdir(parents=True, exist_ok=True)
+    names = args.only or list(variants)
+    wanted = [(n, s) for s in args.seeds for n in names if not (args.output / f"{n}-{s}.json").exists()]
+
+    def start(job: tuple[str, int]) -> None:
+        subprocess.run([sys.executable, *sys.argv, "--run", job[0], str(job[1])], check=True)
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(start, wanted))
+    print(table(args.output, names))
+
+
+if __name__ == "__main__":
+    main()
