@@ -2,9 +2,10 @@
 
     python benchmarks/compare.py configs/comparisons.yaml --base BASE --pool NEWS --gold GOLD --output DIR [--only NAME] [--jobs 4]
 
-The file names variants and what each changes of the recipe (``configs/default.yaml``). Scored are the development split
-(real articles), the project's own test split, and sentences of GOLD. Every run's figures are kept in DIR, so an interrupted
-comparison goes on where it was. Macro-F1 times 100, topics / stances, mean and standard deviation over the seeds.
+The file names variants and what each changes of the recipe (``configs/default.yaml``). Scored are the fixed test sentences
+written for the project, the development split (real articles), by which recipes are chosen, and, for the record, the
+sentences of GOLD. Every run's figures are kept in DIR, so an interrupted comparison goes on where it was. The table shows
+macro-F1 times 100 of every group (topics / stances), mean and standard deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -29,36 +30,31 @@ from classify.modeldir import ModelDirectory
 from training.dataset import Pool, load, scored, targets
 from training.distil import scores
 from training.finetune import TrainSettings, train
-from training.metrics import f1
+from training.metrics import label_scores
 from training.settings import build
 
 
-def figures(directory: Path, settings: TrainSettings, pool: list[Path] | None, gold: Path | None) -> dict[str, dict[str, float]]:
+def figures(directory: Path, settings: TrainSettings, pool: list[Path] | None, gold: Path | None) -> dict[str, Any]:
     """Macro-F1 of every group, and F1 of every label with support, on each set of held-out sentences."""
     opened = ModelDirectory.open(directory)
     scheme = opened.scheme
-    # All of it, also where the variant was trained without the pool.
+    # All of it, also where the variant was trained without the pool; only what every run keeps aside.
     examples = load(settings.data, scheme, Pool(pool) if pool else None).examples
-    record = json.loads((directory / "training.json").read_text(encoding="utf-8"))
-    test = {(file, one) for file, ids in record["held_out"].get("test", {}).items() for one in ids}
-    sets = {
-        "test": [e for e in examples if (e.file, e.id) in test],
-        "development": [e for e in examples if e.split == "development"],
-    }
+    sets = {name: [e for e in examples if e.split == name] for name in ("test", "development")}
     if gold:
         sets["gold"] = load([gold], scheme).examples
     result = {}
     for name, rows in sets.items():
         if not rows:
             continue
-        given = decide(scores(directory, rows, scheme, settings.max_length), scheme, opened.decisions)
+        given = decide(scores(opened, rows).astype(np.float64), scheme, opened.decisions)
         wanted, mask = np.nan_to_num(targets(rows, scheme)) > 0.5, scored(rows, scheme)
-        hits, false, missed = ((part & mask).sum(0) for part in (given & wanted, given & ~wanted, ~given & wanted))
-        by_label = {label: float(f1(hits[i], false[i], missed[i])) for i, label in enumerate(scheme.ids) if (wanted & mask)[:, i].any()}
-        groups = {
-            group.id: float(np.mean([by_label[label.id] for label in group.labels if label.id in by_label])) for group in scheme.groups
+        by_label = label_scores(given, wanted, mask)
+        known = {label: value for label, value, n in zip(scheme.ids, by_label["f1"], by_label["support"], strict=True) if n}
+        means = {
+            group.id: float(np.mean([known[label.id] for label in group.labels if label.id in known] or [0.0])) for group in scheme.groups
         }
-        result[name] = groups | by_label
+        result[name] = {"groups": means, "labels": known}
     return result
 
 
@@ -90,8 +86,7 @@ def table(output: Path, names: list[str]) -> str:
             lines = ["| variant | runs | " + " | ".join(sets) + " |", "|---|--:|" + "--:|" * len(sets)]
         cells = []
         for part in sets:
-            groups = [key for key in ("topic", "stance") if key in runs[0][part]]
-            values = [[100 * run[part][group] for run in runs] for group in groups]
+            values = [[100 * run[part]["groups"][group] for run in runs] for group in runs[0][part]["groups"]]
             spread = [f" ± {statistics.stdev(v):.1f}" if len(v) > 1 else "" for v in values]
             cells.append(" / ".join(f"{statistics.mean(v):.1f}{s}" for v, s in zip(values, spread, strict=True)))
         lines.append(f"| {name} | {len(runs)} | " + " | ".join(cells) + " |")
@@ -119,6 +114,8 @@ def main() -> None:
         return
     args.output.mkdir(parents=True, exist_ok=True)
     names = args.only or list(variants)
+    if unknown := [name for name in names if name not in variants]:
+        parser.error(f"no variant {', '.join(unknown)} in {args.variants}; there are: {', '.join(variants)}")
     wanted = [(n, s) for s in args.seeds for n in names if not (args.output / f"{n}-{s}.json").exists()]
 
     def start(job: tuple[str, int]) -> None:

@@ -89,7 +89,7 @@ def _without_chatter() -> Iterator[None]:
 class TorchEngine:
     """The safetensors weights in torch, where no export exists."""
 
-    def __init__(self, directory: ModelDirectory, threads: int | None = None) -> None:
+    def __init__(self, directory: ModelDirectory, threads: int | None = None, device: str = "cpu") -> None:
         import torch
         from transformers import AutoModelForSequenceClassification
 
@@ -109,7 +109,8 @@ class TorchEngine:
             raise ModelDirectoryError(
                 f"the weights in {directory.path} lack {', '.join(missing[:3])}: give a model that was trained to classify"
             )
-        self._model: Any = model.eval()
+        self._model: Any = model.to(device).eval()
+        self._device = device
         self._torch = torch
         self._pad_id = int(directory.config.get("pad_token_id") or 0)
         self._types = int(directory.config.get("type_vocab_size", 1)) > 1
@@ -120,8 +121,8 @@ class TorchEngine:
         if not self._types:
             del arrays["token_type_ids"]
         with self._torch.inference_mode():
-            output = self._model(**{name: self._torch.from_numpy(array) for name, array in arrays.items()})
-        logits: NDArray[np.float32] = output.logits.numpy()
+            output = self._model(**{name: self._torch.from_numpy(array).to(self._device) for name, array in arrays.items()})
+        logits: NDArray[np.float32] = output.logits.cpu().numpy()
         return logits
 
 

@@ -98,8 +98,9 @@ def load_model(base: str | Path, scheme: LabelScheme, dropout: float, seed: int)
             config=config,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
-            # At the length of a sentence the fused kernel gains nothing on a CPU, and one export is like another with plain products.
-            attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
+            # At the length of a sentence the fused kernel gains nothing on a CPU, and one export is like another with plain products;
+            # on a GPU the library knows which kernel each kind of model has.
+            **({} if torch.cuda.is_available() else {"attn_implementation": "eager"}),
         )
     except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
         raise SettingsError(_unavailable(base, error)) from None

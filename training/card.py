@@ -83,13 +83,22 @@ def _training(record: dict[str, Any]) -> str:
         return "No record of the training run travels with this model."
     settings = record["settings"]
     sentences = ", ".join(f"{count} {side}" for side, count in record["sentences"].items() if count)
-    shown = ("epochs", "batch_size", "learning_rate", "weighting", "context", "folds", "compact", "seed")
+    # Older records lack some of them.
+    wanted = ("epochs", "batch_size", "learning_rate", "loss", "weighting", "context", "folds", "compact", "seed")
+    shown = [key for key in wanted if key in settings]
     lines = [
         f"Sentences: {sentences}. Base: `{record['base']['name']}`"
         + (f" (SHA-256 `{record['base']['sha256'][:16]}...`)." if "sha256" in record["base"] else "."),
         "Settings: " + ", ".join(f"{key} {settings[key]}" for key in shown) + ".",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()) + ".",
     ]
+    taught = record["figures"].get("taught")
+    if taught:
+        weight = settings["distillation_weight"]
+        lines.append(
+            f"Soft labels of larger models (`{settings['soft_labels']}`; Hinton et al. 2015) stand beside the labels of "
+            f"{taught['labelled']:,} sentences with a weight of {weight:g}, and alone for {taught['unlabelled']:,}."
+        )
     folds = record["figures"].get("fold_macro_f1")
     if folds:
         lines.append(f"Macro-F1 in the folds, at a threshold of 0.5: {', '.join(f'{value:.3f}' for value in folds)}.")

@@ -83,16 +83,37 @@ def shingles(text: str, words: int = 8) -> set[int]:
 
 
 class HeldOut:
-    """Texts that must never be trained on; recognises any paragraph sharing eight words in a row with one of them."""
+    """Texts that must never be trained on; recognises any paragraph sharing eight words in a row with one of them.
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    Args:
+        paths: files of texts.
+        whole: also recognise lines of fewer words when they are the same.
+    """
+
+    def __init__(self, paths: Iterable[Path], whole: bool = False) -> None:
         self._known: set[int] = set()
+        self._lines: set[str] = set()
         for path in paths:
             for text in read_texts(path):
                 self._known |= shingles(text)
+                if whole:
+                    self._lines.update(_bare(line) for line in text.split("\n"))
 
     def __contains__(self, paragraph: str) -> bool:
+        if self._lines and _bare(paragraph) in self._lines:
+            return True
         return bool(self._known) and not self._known.isdisjoint(shingles(paragraph))
+
+
+def _bare(line: str) -> str:
+    return " ".join(_WORD.findall(line.lower()))
+
+
+def without(texts: Iterable[str], held_out: HeldOut) -> tuple[list[str], int]:
+    """The clean paragraphs of some texts that share no wording with ``held_out``, and how many others there were."""
+    paragraphs = [paragraph for text in texts for paragraph in clean_paragraphs(text)]
+    kept = [paragraph for paragraph in paragraphs if paragraph not in held_out]
+    return kept, len(paragraphs) - len(kept)
 
 
 @dataclass(frozen=True)
@@ -154,6 +175,11 @@ class Sequences:
         return cls(np.concatenate(rows) if len(rows) else np.zeros(0, dtype), starts)
 
 
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_processes(work: Callable[[list[str]], T], texts: SequenceOf[str], size: int = 8192) -> list[T]:
     """``work`` on every ``size`` texts, in order; of many texts on all cores, each process with a share.
 
@@ -163,14 +189,13 @@ def in_processes(work: Callable[[list[str]], T], texts: SequenceOf[str], size: i
         size: texts handed over at once.
     """
     batches = list(in_batches(texts, size))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(batches) < 2 or cores < 2:
+    if len(batches) < 2 or cores() < 2:
         return [work(batch) for batch in batches] or [work([])]
     # The processes are the parallelism: threads of the tokenizers library inside them would only get in each other's way.
     before = os.environ.get("TOKENIZERS_PARALLELISM")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        with ProcessPoolExecutor(min(cores, len(batches))) as pool:
+        with ProcessPoolExecutor(min(cores(), len(batches))) as pool:
             return list(pool.map(work, batches))
     finally:
         if before is None:

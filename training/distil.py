@@ -1,9 +1,9 @@
 """Knowledge distillation into a smaller classifier: what larger ones answer becomes part of what it learns (Hinton et al. 2015).
 
-    python -m training.distil --teacher DIR [--teacher DIR ...] --data DATA [--pool NEWS] [--held-out GOLD] --output answers.npz
+    python -m training.distil --teacher DIR [--teacher DIR ...] --data DATA [--pool NEWS] [--held-out GOLD] --output soft.npz
 
 A teacher is a model directory that ``classify train`` wrote, so its scores are calibrated. The file is then a setting of the
-student (``answers``). On labelled sentences the answers of all teachers, averaged, are mixed with the labels; on sentences of
+student (``soft_labels``). On labelled sentences the scores of all teachers, averaged, are mixed with the labels; on sentences of
 the pool that nobody labelled they stand alone (self-training).
 """
 
@@ -15,42 +15,46 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForSequenceClassification
 
-from classify.decisions import probabilities
-from classify.errors import ClassifyError, SettingsError
+from classify.classifier import Classifier
+from classify.engine import TorchEngine, open_engine
+from classify.errors import ClassifyError, DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
 from classify.resources import resource
 from classify.sentences import split
 from classify.writers import replacing
-from training.base import load_tokenizer
-from training.corpus import HeldOut, read_texts, shingles
+from training import splits
+from training.corpus import HeldOut, shingles
 from training.dataset import Example, Pool, digest, load
 
 logger = logging.getLogger(__name__)
 
 
+def key(example: Example) -> str:
+    """What a sentence with the one before it is known by, whatever file it stands in: sixteen hexadecimal digits."""
+    return digest(f"{example.text}\n{example.context}")[:16]
+
+
 @dataclass(frozen=True)
-class Answers:
-    """What teachers made of sentences, by the sentence's id; kept in a file, so that who trains the student needs no teacher.
+class SoftLabels:
+    """What teachers made of sentences; kept in a file, so that who trains the student needs no teacher.
 
     Attributes:
         labels: the labels' ids, in the order of the columns.
-        scores: for every id its scores between 0 and 1, shape ``(labels,)``.
+        scores: for every sentence's :func:`key` its scores between 0 and 1, shape ``(labels,)``.
     """
 
     labels: list[str]
     scores: dict[str, NDArray[np.float32]]
 
     @classmethod
-    def load(cls, path: Path, scheme: LabelScheme) -> Answers:
+    def load(cls, path: Path, scheme: LabelScheme) -> SoftLabels:
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -58,75 +62,75 @@ class Answers:
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                labels, ids, values = arrays["labels"].tolist(), arrays["ids"].tolist(), arrays["scores"]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise SettingsError(f"the teachers' answers {path} cannot be read: {error}") from None
+                labels, keys, values = arrays["labels"].tolist(), arrays["keys"].tolist(), arrays["scores"]
+            if values.shape != (len(keys), len(labels)):
+                raise ValueError(f"{len(keys)} sentences and {len(labels)} labels, but scores of shape {values.shape}")
+        except (OSError, TypeError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise SettingsError(f"the soft labels {path} cannot be read ({error}): make them with  python -m training.distil") from None
         if labels != scheme.ids:
-            raise SettingsError(f"{path} answers for other labels ({', '.join(labels)}) than the scheme's ({', '.join(scheme.ids)})")
-        return cls(labels, dict(zip(ids, values.astype(np.float32) / 255, strict=True)))
+            raise SettingsError(
+                f"{path} holds soft labels for {', '.join(labels)}, but the scheme's labels are {', '.join(scheme.ids)}: "
+                "give the scheme's own, or leave 'soft_labels' out"
+            )
+        return cls(labels, dict(zip(keys, values.astype(np.float32) / 255, strict=True)))
 
     def save(self, path: Path) -> None:
         """Write one ``.npz`` file; scores are kept to the nearest 255th."""
         values = np.asarray(list(self.scores.values()), dtype=np.float32).reshape(-1, len(self.labels))
-        ids = np.asarray(list(self.scores))
         with replacing(path) as stream:
-            np.savez_compressed(stream.buffer, labels=np.asarray(self.labels), ids=ids, scores=np.round(values * 255).astype(np.uint8))
+            np.savez_compressed(
+                stream.buffer,
+                labels=np.asarray(self.labels),
+                keys=np.asarray(list(self.scores)),
+                scores=np.round(values * 255).astype(np.uint8),
+            )
 
     def of(self, examples: Sequence[Example]) -> NDArray[np.float32]:
-        """The answers for some sentences, ``(examples, labels)``; NaN where there is none."""
+        """The soft labels of some sentences, ``(examples, labels)``; NaN where there are none."""
         nothing = np.full(len(self.labels), np.nan, dtype=np.float32)
-        return np.stack([self.scores.get(example.id, nothing) for example in examples])
+        return np.stack([self.scores.get(key(example), nothing) for example in examples])
 
 
-def ask(teachers: Sequence[Path], examples: Sequence[Example], scheme: LabelScheme, max_length: int = 192) -> Answers:
+def ask(teachers: Sequence[Path], examples: Sequence[Example], scheme: LabelScheme) -> SoftLabels:
     """Ask teachers and average what they say.
 
     Args:
         teachers: model directories with the labels of ``scheme``.
         examples: the sentences; their own labels are not looked at.
         scheme: the labels.
-        max_length: tokens read of a sentence with its context.
 
     Raises:
         SettingsError: when a teacher has other labels.
         ModelDirectoryError: when a directory is missing or damaged.
     """
-    mean = np.mean([scores(teacher, examples, scheme, max_length) for teacher in teachers], axis=0)
-    return Answers(scheme.ids, {example.id: row for example, row in zip(examples, mean, strict=True)})
+    opened = [ModelDirectory.open(teacher) for teacher in teachers]
+    for directory in opened:
+        if directory.scheme.ids != scheme.ids:
+            raise SettingsError(
+                f"the teacher {directory.path} gives other labels ({', '.join(directory.scheme.ids)}) than the scheme "
+                f"({', '.join(scheme.ids)})"
+            )
+    mean = np.mean([scores(directory, examples) for directory in opened], axis=0)
+    return SoftLabels(scheme.ids, {key(example): row for example, row in zip(examples, mean, strict=True)})
 
 
-def scores(directory: Path, examples: Sequence[Example], scheme: LabelScheme, max_length: int) -> NDArray[np.float32]:
-    """Scores ``(examples, labels)`` of one model directory, on a GPU where there is one."""
-    opened = ModelDirectory.open(directory)
-    if opened.scheme.ids != scheme.ids:
-        raise SettingsError(
-            f"the model {directory} gives other labels ({', '.join(opened.scheme.ids)}) than the scheme ({', '.join(scheme.ids)})"
-        )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = load_tokenizer(directory)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        directory, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
-    model = model.to(device).eval()
-    context = opened.decisions.context
-    pairs = [(e.text, e.context) if context and e.context else (e.text,) for e in examples]
-    encoded = [tokenizer(*pair, truncation="longest_first", max_length=min(max_length, opened.max_length)) for pair in pairs]
-    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]["input_ids"]))
-    logits = np.zeros((len(encoded), len(scheme)), dtype=np.float32)
-    with torch.inference_mode():
-        for begin in range(0, len(order), 128):
-            rows = order[begin : begin + 128]
-            batch = tokenizer.pad([dict(encoded[i]) for i in rows], return_tensors="pt")
-            logits[rows] = model(**{key: value.to(device) for key, value in batch.items()}).logits.float().cpu().numpy()
-    result: NDArray[np.float32] = probabilities(logits, scheme).astype(np.float32)
-    return result
+def scores(directory: ModelDirectory, examples: Sequence[Example]) -> NDArray[np.float32]:
+    """Scores ``(examples, labels)`` of one model directory, on a GPU where there is one.
+
+    Raises:
+        ModelDirectoryError: when the weights are missing or damaged.
+    """
+    gpu = torch.cuda.is_available()
+    classifier = Classifier(directory, TorchEngine(directory, device="cuda") if gpu else open_engine(directory))
+    predictions = classifier.predict([e.text for e in examples], [e.context for e in examples], batch_size=128 if gpu else 16)
+    return np.asarray([list(prediction.scores.values()) for prediction in predictions], dtype=np.float32)
 
 
-def unlabelled(pool: Pool, labelled: Sequence[Example], held_out: Sequence[Example]) -> list[Example]:
+def unlabelled(pool: Pool, labelled: Sequence[Example], held_out: Sequence[Example], texts: HeldOut | None = None) -> list[Example]:
     """The pool's sentences that nobody labelled and that have nothing to do with what is kept aside.
 
     Articles with a sentence among ``held_out`` are left out whole, and so is every sentence that shares eight words in a row
-    with one of these: wire copy stands in several outlets.
+    with one of these, or with ``texts``: wire copy stands in several outlets. Such a sentence is no context either.
     """
     aside = {digest(example.text) for example in held_out}
     wording = {run for example in held_out for run in shingles(f"{example.text}\n{example.context}")}
@@ -138,35 +142,49 @@ def unlabelled(pool: Pool, labelled: Sequence[Example], held_out: Sequence[Examp
             continue
         before = ""
         for sentence in sentences:
-            key = digest(sentence.text)
-            if key not in seen and wording.isdisjoint(shingles(sentence.text)):
-                seen.add(key)
-                found.append(Example(id=key[:16], text=sentence.text, context=before, labels={}, group=name, split="train", real=True))
+            if not wording.isdisjoint(shingles(sentence.text)) or (texts is not None and sentence.text in texts):
+                before = ""
+                continue
+            digits = digest(sentence.text)
+            if digits not in seen:
+                seen.add(digits)
+                found.append(Example(id=digits[:16], text=sentence.text, context=before, labels={}, group=name, split="train", real=True))
             before = sentence.text
-    logger.info("%d sentences of the pool are learnt from through the teachers' answers", len(found))
     return found
 
 
 def main() -> None:
     """The command line."""
+    from classify.cli._extras import quiet_libraries
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teacher", type=Path, action="append", required=True)
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--pool", type=Path, action="append")
+    parser.add_argument("--teacher", type=Path, action="append", required=True, help="model directory; may be given again")
+    parser.add_argument("--data", type=Path, action="append", required=True, help="labelled file or folder; may be given again")
+    parser.add_argument("--pool", type=Path, action="append", help="articles that labels without text were drawn from")
     parser.add_argument("--held-out", type=Path, action="append", default=[], help="texts of a check: what shares wording is left out")
-    parser.add_argument("--labels", type=Path, default=resource("configs/labels.yaml"))
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, default=resource("configs/labels.yaml"), help="label scheme; by default the shipped one")
+    parser.add_argument("--validation", type=float, default=0.1, help="share that teachers and student keep aside to stop by")
+    parser.add_argument("--test", type=float, default=0.1, help="share that teachers and student keep aside to be judged by")
+    parser.add_argument("--split-seed", type=int, default=13, help="of these splits, as given to `classify train`")
+    parser.add_argument("--output", type=Path, required=True, help="the .npz file to write")
     args = parser.parse_args()
+    quiet_libraries()
     try:
         scheme = LabelScheme.load(args.labels)
         pool = Pool(args.pool) if args.pool else None
-        examples = load(args.data, scheme, pool).examples
-        aside = [e for e in examples if e.split in ("test", "development")]
-        others = unlabelled(pool, examples, aside) if pool else []
-        checks, exact = HeldOut(args.held_out), {digest(line) for path in args.held_out for line in read_texts(path)}
-        # Short sentences share no run of words, but may be the same.
-        others = [e for e in others if e.text not in checks and digest(e.text) not in exact]
-        asked = [e for e in examples if e.split not in ("test", "development")] + others
+        loaded = load(args.data, scheme, pool)
+        if loaded.without_text:
+            print(f"{loaded.without_text} labels of real sentences were left out: their articles are not in the pool", file=sys.stderr)
+        # As `classify train` divides them by default: what a student is judged by, nobody may whisper to it.
+        sides = splits.assign(loaded.examples, args.validation, args.test, args.split_seed)
+        held = [example for example, side in zip(loaded.examples, sides, strict=True) if side != "train"]
+        asked = [example for example, side in zip(loaded.examples, sides, strict=True) if side == "train"]
+        if pool:
+            asked += unlabelled(pool, loaded.examples, held, HeldOut(args.held_out, whole=True))
+        if not asked:
+            raise DataError("there is no sentence to ask about: all of the data is kept aside")
+        if not args.output.parent.is_dir():
+            raise SettingsError(f"cannot write {args.output}: there is no folder {args.output.parent}")
         ask(args.teacher, asked, scheme).save(args.output)
     except (ClassifyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -54,8 +54,8 @@ class TrainSettings:
         layer_decay: each layer below the top learns this much slower (1 = all alike).
         context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``.
         loss: of multi-label groups: ``plain`` cross-entropy, ``focal`` or ``asymmetric``.
-        answers: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
-        teacher_share: of the target of a labelled sentence that teachers answered for; the label has the rest.
+        soft_labels: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
+        distillation_weight: of the soft label in the target of a labelled sentence; the label has the rest.
         unlabelled: also learn what the teachers made of the pool's sentences that nobody labelled.
         weighting: rare labels' positives weigh (negatives / positives) ** weighting.
         real_weight: how many times a real sentence (one joined from the pool) is seen an epoch.
@@ -66,7 +66,8 @@ class TrainSettings:
         compact: store weights as 8-bit integers per output channel (computed in 32 bits): a quarter of the size.
         export: also write ``onnx/model.onnx``.
         precision: ``fp32``, ``bf16`` or ``auto``.
-        seed: for everything drawn at random.
+        seed: for everything drawn at random but the splits.
+        split_seed: for the splits, apart, so that runs of several seeds, and teachers and students, keep the same sentences aside.
     """
 
     base: str
@@ -85,8 +86,8 @@ class TrainSettings:
     context: bool = False
     context_dropout: float = 0.3
     loss: str = "plain"
-    answers: Path | None = None
-    teacher_share: float = 0.5
+    soft_labels: Path | None = None
+    distillation_weight: float = 0.5
     unlabelled: bool = False
     weighting: float = 0.5
     real_weight: int = 1
@@ -99,12 +100,13 @@ class TrainSettings:
     precision: str = "auto"
     max_length: int = 192
     seed: int = 13
+    split_seed: int = 13
 
     def __post_init__(self) -> None:
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
-            ("teacher_share", 0.0, 1.0),
+            ("distillation_weight", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
@@ -118,10 +120,13 @@ class TrainSettings:
             raise SettingsError(f"setting 'learning_rate' must be above 0, not {self.learning_rate:g}")
         if self.loss not in LOSSES:
             raise SettingsError(f"setting 'loss' must be one of {', '.join(LOSSES)}, not '{self.loss}'")
-        if self.unlabelled and not (self.answers and self.pool):
-            raise SettingsError("setting 'unlabelled' needs 'answers', those of teachers, and a 'pool', which holds the sentences")
-        if self.answers and self.folds:
-            raise SettingsError("'answers' and 'folds' do not go together: a teacher has seen the sentences that a fold keeps aside")
+        if self.unlabelled and not (self.soft_labels and self.pool):
+            raise SettingsError("setting 'unlabelled' needs 'soft_labels', those of teachers, and a 'pool', which holds the sentences")
+        if self.soft_labels and self.folds:
+            raise SettingsError(
+                "'soft_labels' and 'folds' do not go together, because a teacher has seen the sentences that a fold keeps aside: "
+                "leave one of them out"
+            )
         if self.precision not in ("auto", "fp32", "bf16"):
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
         if self.folds == 1 or self.folds < 0:
@@ -157,7 +162,12 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
         self._targets[~scored(examples, scheme)] = np.nan
         if taught is not None:
             # Of what no label says, the teachers say all; where they say nothing, the label does.
-            share = np.where(np.isnan(self._targets), 1.0, settings.teacher_share)
+            unknown = np.isnan(self._targets)
+            for group, columns in scheme.spans():
+                if group.exclusive:
+                    # One answer for the group: in doubt about one label, it is the teachers' as a whole.
+                    unknown[:, columns] = unknown[:, columns].any(axis=1, keepdims=True)
+            share = np.where(unknown, 1.0, settings.distillation_weight)
             mixed = share * taught + (1 - share) * np.nan_to_num(self._targets)
             self._targets = np.where(np.isnan(taught), self._targets, mixed).astype(np.float32)
         self._drop = settings.context_dropout if training and settings.context else 0.0
@@ -362,14 +372,17 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
     examples = loaded.examples
-    sides = splits.assign(examples, settings.validation, settings.test, settings.seed)
+    sides = splits.assign(examples, settings.validation, settings.test, settings.split_seed)
     train_part = [e for e, side in zip(examples, sides, strict=True) if side == "train"]
     validation_part = [e for e, side in zip(examples, sides, strict=True) if side == "validation"]
     if not train_part or (settings.validation > 0 and not validation_part):
         raise DataError(f"{len(examples)} sentences are too few to divide: give more data or smaller shares")
 
+    soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
-    recipe = json.dumps([as_dict(settings), [example.id for example in examples]], sort_keys=True)
+    soft_digest = hashlib.sha256(settings.soft_labels.read_bytes()).hexdigest() if settings.soft_labels else ""
+    articles = [name for name, _ in pool.articles()] if pool and settings.unlabelled else []
+    recipe = json.dumps([as_dict(settings), [example.id for example in examples], soft_digest, articles], sort_keys=True)
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
     if (scratch / "recipe").exists() and (scratch / "recipe").read_text() != key:
         # Checkpoints of another recipe or other data must not be mixed in.
@@ -382,14 +395,15 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet)
     else:
         taught = None
-        if settings.answers:
-            answers = distil.Answers.load(settings.answers, scheme)
+        if soft is not None:
             if settings.unlabelled and pool:
                 aside = [e for e, side in zip(examples, sides, strict=True) if side != "train"]
                 others = distil.unlabelled(pool, examples, aside)
-                train_part = train_part + [e for e in others if e.id in answers.scores]
-            taught = answers.of(train_part)
+                train_part = train_part + [e for e in others if distil.key(e) in soft.scores]
+            taught = soft.of(train_part)
             told = ~np.isnan(taught).any(axis=1)
+            if not told.any():
+                raise DataError(f"{settings.soft_labels} has soft labels for none of the {len(train_part)} training sentences")
             by_label = np.asarray([bool(example.labels) for example in train_part])
             facts["taught"] = {"labelled": int((told & by_label).sum()), "unlabelled": int((told & ~by_label).sum())}
         run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught)
@@ -453,7 +467,7 @@ def _cross_validated(
     settings: TrainSettings, scheme: LabelScheme, examples: list[Example], scratch: Path, quiet: bool
 ) -> tuple[Run, dict[str, Any], dict[str, Any]]:
     """Thresholds and epochs from out-of-fold predictions, then one model on everything."""
-    fold = np.asarray(splits.folds(examples, settings.folds, settings.seed))
+    fold = np.asarray(splits.folds(examples, settings.folds, settings.split_seed))
     if len(set(fold.tolist())) < settings.folds:
         raise DataError(f"{len(examples)} sentences are too few for {settings.folds} folds: give more data or fewer folds")
     logits = np.zeros((len(examples), len(scheme)), dtype=np.float32)
@@ -491,6 +505,8 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
     for path in settings.data:
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
             digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    if settings.soft_labels:
+        digests[settings.soft_labels.name] = hashlib.sha256(settings.soft_labels.read_bytes()).hexdigest()
     base: dict[str, Any] = {"name": Path(settings.base).name if is_directory(settings.base) else settings.base}
     weights = Path(settings.base) / "model.safetensors"
     if weights.is_file():
@@ -500,7 +516,7 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
         "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
                      "labels": settings.labels.name, "data": [path.name for path in settings.data],
                      "pool": [path.name for path in settings.pool],
-                     "answers": settings.answers.name if settings.answers else None},
+                     "soft_labels": settings.soft_labels.name if settings.soft_labels else None},
         "base": base,
         "data": digests,
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},

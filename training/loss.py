@@ -50,7 +50,9 @@ class GroupedLoss:
         score = logits.sigmoid()
         lower = (score - focus.margin).clamp(min=0)
         given = targets * (1 - score) ** focus.positive * functional.logsigmoid(logits)
-        absent = (1 - targets) * lower**focus.negative * torch.log((1 - lower).clamp(min=1e-8))
+        # Without a margin the logarithm is taken of the logit, so that the surest mistake still has a gradient.
+        log = torch.log((1 - lower).clamp(min=1e-8)) if focus.margin else functional.logsigmoid(-logits)
+        absent = (1 - targets) * lower**focus.negative * log
         return -(given if weight is None else given * weight) - absent
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:

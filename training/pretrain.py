@@ -14,11 +14,11 @@ import hashlib
 import json
 import logging
 import math
-import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
 
 from classify.errors import DataError, SettingsError
-from training.corpus import HeldOut, Sequences, batches_of_similar_length, clean_paragraphs, in_processes, read_pairs, read_texts
+from training.corpus import HeldOut, Sequences, batches_of_similar_length, cores, in_processes, read_pairs, read_texts, without
 from training.precision import uses_bf16
 from training.reading import SPECIAL, Passages, averaging, embeddings_of_pieces, layers_to_copy, spread
 from training.settings import as_dict
@@ -57,13 +57,11 @@ class Stage:
         name: for the log.
         steps: optimiser steps.
         distil: share of the steps that distil from the teacher (and model masked words); the others only model masked words.
-        detect: what these others do instead of modelling masked words: tell which ones a small generator has replaced.
     """
 
     name: str
     steps: int
     distil: float = 0.0
-    detect: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class PretrainSettings:
             itself, or, where ``parallel`` is given, the English side of the pairs.
         parallel: English-Indonesian pairs, tab separated, for a teacher that reads English only.
         dictionary: English-Indonesian word pairs, used for alignment only.
-        tokenizer: directory whose vocabulary is kept instead of training one on the corpus.
+        tokenizer: directory whose vocabulary is kept instead of training one of ``vocabulary_size`` on the corpus.
         output: directory the base model is written to.
         vocabulary_size, hidden_size, layers, heads, intermediate_size, max_positions: the model's shape.
         max_length: tokens of one training sequence, special tokens left out.
@@ -217,19 +215,12 @@ def _paragraphs(settings: PretrainSettings) -> list[str]:
     """What there is to read, without paragraphs that share wording with held-out texts."""
     held_out = HeldOut(settings.held_out)
     texts = [text for path in settings.corpus for text in read_texts(path)]
-    parts = in_processes(partial(_kept, held_out=held_out), texts)
+    parts = in_processes(partial(without, held_out=held_out), texts)
     logger.info(
         "%d paragraphs; %d dropped because they share wording with held-out texts",
         sum(len(kept) for kept, _ in parts), sum(dropped for _, dropped in parts),
     )  # fmt: skip
     return [paragraph for kept, _ in parts for paragraph in kept]
-
-
-def _kept(texts: Iterable[str], held_out: HeldOut) -> tuple[list[str], int]:
-    """The clean paragraphs of some texts that share no wording with ``held_out``, and how many others there were."""
-    paragraphs = [paragraph for text in texts for paragraph in clean_paragraphs(text)]
-    kept = [paragraph for paragraph in paragraphs if paragraph not in held_out]
-    return kept, len(paragraphs) - len(kept)
 
 
 def _check_teacher(settings: PretrainSettings) -> None:
@@ -245,6 +236,23 @@ def _check_teacher(settings: PretrainSettings) -> None:
     if settings.hidden_size != shape.hidden_size:
         raise SettingsError(f"'hidden_size' is {settings.hidden_size}, the teacher's is {shape.hidden_size}: they must be equal to distil")
     layers_to_copy(settings.layers, shape.num_hidden_layers)
+
+
+def _check_tokenizer(settings: PretrainSettings) -> None:
+    """Find out before the corpus is read what cannot be the vocabulary."""
+    if settings.tokenizer is None:
+        return
+    try:
+        vocabulary = _tokenizer_of(settings.tokenizer).get_vocab()
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise SettingsError(
+            f"the tokenizer in {settings.tokenizer} cannot be loaded ({str(error).splitlines()[0]}): give the directory of a BERT, or "
+            "leave 'tokenizer' out to train one"
+        ) from None
+    lacking = [token for token in SPECIAL if token not in vocabulary]
+    if lacking or len(vocabulary) > 65_535 or not any(piece.startswith("##") for piece in vocabulary):
+        why = f"lacks {', '.join(lacking)}" if lacking else f"has {len(vocabulary)} pieces, or none inside words"
+        raise SettingsError(f"the tokenizer in {settings.tokenizer} {why}: a WordPiece vocabulary of at most 65535 pieces is needed")
 
 
 def _tokenizer_of(directory: Path) -> Tokenizer:
@@ -494,6 +502,11 @@ def _mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weight).sum(1) / weight.sum(1)
 
 
+def _share(rows: NDArray[np.int64], part: slice) -> NDArray[np.int64]:
+    """The share of one process in a batch, never empty: of fewer rows than processes, some go to several."""
+    return np.resize(rows, max(len(rows), part.step or 1))[part]
+
+
 class Assembler:
     """Makes the tensors of any step out of the data; knows no model, so that processes beside the training one can do it."""
 
@@ -523,12 +536,12 @@ class Assembler:
 
     def mlm(self, number: int, part: slice) -> dict[str, Tensor]:
         """Masked-language-model batch ``number``; ``part`` is this process's share."""
-        rows = [self.prepared.train[i] for i in self._mlm[number][part]]
+        rows = [self.prepared.train[i] for i in _share(self._mlm[number], part)]
         return self.masked(rows, self.settings.seed * 1_000_003 + number)
 
     def distil(self, number: int, part: slice) -> dict[str, Tensor]:
         """Distillation batch ``number``."""
-        chosen, seed = self._distil[number][part], self.settings.seed * 1_000_033 + number
+        chosen, seed = _share(self._distil[number], part), self.settings.seed * 1_000_033 + number
         if self.prepared.passages:
             return self.passages(self.prepared.passages[0], chosen, seed)
         return self.translations(chosen, seed)
@@ -601,58 +614,11 @@ class Steps(torch.utils.data.Dataset):  # type: ignore[type-arg]
         return (self._assembler.distil if distils else self._assembler.mlm)(number, self._part)
 
 
-class Detector(torch.nn.Module):
-    """What replaced-token detection needs beside the model (ELECTRA, Clark et al. 2020): a generator of words, and a judge.
-
-    The generator is a third as wide and deep as the model. It fills the masked words; the model reads the result, and the
-    judge, a linear layer on its states, says of every token whether it has been replaced.
-    """
-
-    # The judge's loss is far smaller than the generator's; the paper's weight.
-    WEIGHT = 50.0
-
-    def __init__(self, config: BertConfig, attention: str, seed: int) -> None:
-        super().__init__()
-        torch.manual_seed(seed)
-        heads = max(1, config.num_attention_heads // 3)
-        small = BertConfig(
-            vocab_size=config.vocab_size,
-            hidden_size=heads * (config.hidden_size // config.num_attention_heads),
-            num_hidden_layers=max(1, config.num_hidden_layers // 3),
-            num_attention_heads=heads,
-            intermediate_size=max(1, config.intermediate_size // 3),
-            max_position_embeddings=config.max_position_embeddings,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            pad_token_id=config.pad_token_id,
-        )
-        self.generator = BertForMaskedLM._from_config(small, attn_implementation=attention)  # type: ignore[no-untyped-call]
-        self.judge = torch.nn.Linear(config.hidden_size, 1)
-
-    def forward(self, model: BertForMaskedLM, batch: dict[str, Tensor], seed: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its parts: ``generator``, and ``detect``, the mean binary cross-entropy over all tokens."""
-        ids, attention, places = batch["ids"], batch["attention"], batch["places"]
-        states = self.generator.bert(input_ids=ids, attention_mask=attention).last_hidden_state
-        logits = self.generator.cls(states.flatten(0, 1).index_select(0, places)).float()
-        made = functional.cross_entropy(logits, batch["wanted"])
-        with torch.no_grad():
-            noise = torch.rand(logits.shape, generator=torch.Generator(ids.device).manual_seed(seed), device=ids.device)
-            drawn = (logits - torch.log(-torch.log(noise.clamp(1e-9, 1 - 1e-9)))).argmax(-1)
-            filled = ids.flatten().index_copy(0, places, drawn).view_as(ids)
-            replaced = torch.zeros(ids.numel(), device=ids.device).index_copy(0, places, (drawn != batch["wanted"]).float())
-        scores = self.judge(model.bert(input_ids=filled, attention_mask=attention).last_hidden_state).squeeze(-1).float()
-        losses = functional.binary_cross_entropy_with_logits(scores, replaced.view_as(scores), reduction="none")
-        detected = (losses * attention).sum() / attention.sum()
-        return made + self.WEIGHT * detected, {"generator": made, "detect": detected}
-
-
 class Objectives:
     """Computes the losses of one step; knows the student's shape of work and the teacher."""
 
-    def __init__(
-        self, assembler: Assembler, teacher: PreTrainedModel | None, device: torch.device, detector: Detector | None = None
-    ) -> None:
-        self.assembler, self.teacher, self.device, self.detector = assembler, teacher, device, detector
+    def __init__(self, assembler: Assembler, teacher: PreTrainedModel | None, device: torch.device) -> None:
+        self.assembler, self.teacher, self.device = assembler, teacher, device
         self.settings, self.prepared = assembler.settings, assembler.prepared
         if teacher is not None and self.prepared.passages:
             self._spread = self._measure_spread()
@@ -661,30 +627,18 @@ class Objectives:
         # The count is a number to the program, not to the device.
         return {key: value if key == "count" else value.to(self.device, non_blocking=True) for key, value in batch.items()}
 
-    def loss(
-        self, model: BertForMaskedLM, batch: dict[str, Tensor], detect: bool = False, seed: int = 0
-    ) -> tuple[Tensor, dict[str, Tensor], int]:
-        """Loss of one batch, its parts, and its tokens.
-
-        Args:
-            model: the student.
-            batch: what the assembler made.
-            detect: detect replaced words rather than model masked ones, where the batch is not one to distil from.
-            seed: of the generator's draw.
-        """
-        tokens = int(batch["attention"].sum())
+    def loss(self, model: BertForMaskedLM, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of one batch that the assembler made, and its parts."""
         batch = self._to_device(batch)
         if "teacher_words" in batch:
             loss, parts = self._imitate(model, batch)
         elif "teacher_ids" in batch:
             loss, parts = self._translate(model, batch)
-        elif detect and self.detector is not None:
-            loss, parts = self.detector(model, batch, seed)
         else:
             states = model.bert(input_ids=batch["ids"], attention_mask=batch["attention"]).last_hidden_state
             loss, accuracy = self._mlm_loss(model, states, batch)
             parts = {"mlm": loss, "accuracy": accuracy}
-        return loss, {key: value.detach() for key, value in parts.items()}, tokens
+        return loss, {key: value.detach() for key, value in parts.items()}
 
     def _mlm_loss(self, model: BertForMaskedLM, states: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         logits = model.cls(states.flatten(0, 1).index_select(0, batch["places"])).float()
@@ -794,6 +748,18 @@ class Objectives:
         return result
 
 
+class Learner(torch.nn.Module):
+    """All that is trained, as one module whose forward pass is the loss: so `accelerate` can share the work out."""
+
+    def __init__(self, model: BertForMaskedLM, objectives: Objectives) -> None:
+        super().__init__()
+        self.model, self._objectives = model, objectives
+
+    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """See :meth:`Objectives.loss`."""
+        return self._objectives.loss(self.model, batch)
+
+
 def _schedule(settings: PretrainSettings) -> Callable[[int], float]:
     warmup = max(1, round(settings.warmup * settings.steps))
 
@@ -831,6 +797,7 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
     bf16 = uses_bf16(settings.precision, device_probe)
     accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
     _check_teacher(settings)
+    _check_tokenizer(settings)
     with accelerator.main_process_first():
         prepared = prepare(settings)
     # The CPU's fused kernel is slower backwards than plain batched products at these lengths.
@@ -845,22 +812,16 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
         teacher = AutoModel.from_pretrained(settings.teacher, dtype=torch.float32, attn_implementation=attention)
         # Nothing is learnt in the teacher, so it need not be kept in full precision.
         teacher = teacher.to(accelerator.device, torch.bfloat16 if bf16 else torch.float32).eval().requires_grad_(False)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    detector = None
-    if any(stage.detect for stage in settings.stages):
-        detector = Detector(model.config, attention, settings.seed).to(accelerator.device)
-        decayed += [p for p in detector.parameters() if p.ndim > 1]
-        others += [p for p in detector.parameters() if p.ndim <= 1]
+    assembler = Assembler(settings, prepared, Teacher.of(settings.teacher) if settings.teacher and teacher is not None else None)
+    objectives = Objectives(assembler, teacher, accelerator.device)
+    learner: Any = Learner(model, objectives)
+    decayed = [p for p in learner.parameters() if p.ndim > 1]
+    others = [p for p in learner.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(settings))
-    model, optimizer = accelerator.prepare(model, optimizer)
+    learner, optimizer = accelerator.prepare(learner, optimizer)
     accelerator.register_for_checkpointing(scheduler)
-    if detector is not None:
-        accelerator.register_for_checkpointing(detector)
-    assembler = Assembler(settings, prepared, Teacher.of(settings.teacher) if settings.teacher and teacher is not None else None)
-    objectives = Objectives(assembler, teacher, accelerator.device, detector)
 
     steps = plan(settings.stages)
     checkpoint, log_path = settings.output / "checkpoint", settings.output / "log.jsonl"
@@ -876,28 +837,26 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
         log_path.write_text("".join(line + "\n" for line in kept))
     elif accelerator.is_main_process:
         log_path.write_text("")
-        first = _validated(accelerator, objectives, model)
+        first = _validated(accelerator, objectives, learner)
         _append(log_path, {"step": 0, "stage": "start", "tokens": 0, "seconds": 0.0, **first})
         say(f"before training: {_figures(first)}")
     part = slice(accelerator.process_index, None, accelerator.num_processes)
     sums: dict[str, list[Tensor]] = {}
     batches = _batches(Steps(assembler, settings, part), done * settings.gradient_accumulation, accelerator.device)
     tick = time.perf_counter()
-    model.train()
+    learner.train()
     for step in range(done, settings.steps):
         stage, _ = steps[step]
-        plain = accelerator.unwrap_model(model)
-        for _ in range(settings.gradient_accumulation):
-            with accelerator.autocast():
-                loss, parts, count = objectives.loss(plain, next(batches), stage.detect, settings.seed * 1_000_037 + step)
-            accelerator.backward(loss / settings.gradient_accumulation)
-            tokens += count * accelerator.num_processes
+        for turn in range(settings.gradient_accumulation):
+            batch = next(batches)
+            tokens += int(batch["attention"].sum()) * accelerator.num_processes
+            # Gradients travel between processes once a step.
+            with accelerator.no_sync(learner) if turn + 1 < settings.gradient_accumulation else nullcontext():
+                loss, parts = learner(batch)
+                accelerator.backward(loss / settings.gradient_accumulation)
             for key, value in parts.items():
                 sums.setdefault(key, []).append(value)
-        _average_gradients(accelerator, plain)
-        if detector is not None:
-            _average_gradients(accelerator, detector)
-        accelerator.clip_grad_norm_([*plain.parameters(), *(detector.parameters() if detector else ())], 1.0)
+        accelerator.clip_grad_norm_(learner.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         scheduler.step()
@@ -910,14 +869,14 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
             row = {"step": now, "stage": stage.name, "tokens": tokens, "seconds": seconds + elapsed, **figures}
             if accelerator.is_main_process:
                 if last_of_stage or now % settings.checkpoint_every == 0:
-                    row.update(_validated(accelerator, objectives, model))
+                    row.update(_validated(accelerator, objectives, learner))
                 _append(log_path, row)
                 say(f"{stage.name} {now}/{settings.steps}: {_figures(row)}; {tokens / max(1e-9, seconds + elapsed):,.0f} tokens/s")
         if now % settings.checkpoint_every == 0 and now < settings.steps:
             _checkpoint(accelerator, checkpoint, now, tokens, seconds + time.perf_counter() - tick)
     seconds += time.perf_counter() - tick
     if accelerator.is_main_process:
-        _publish(settings, accelerator.unwrap_model(model), prepared, tokens, seconds, accelerator)
+        _publish(settings, accelerator.unwrap_model(learner).model, prepared, tokens, seconds, accelerator)
     accelerator.wait_for_everyone()
     return settings.output
 
@@ -925,23 +884,15 @@ def pretrain(settings: PretrainSettings, progress: Callable[[str], None] | None 
 def _batches(steps: Steps, begin: int, device: torch.device) -> Iterator[dict[str, Tensor]]:
     """The batches from number ``begin`` on; beside a fast device, other processes make them ahead of time."""
     order = range(begin, len(steps))
-    if device.type == "cpu":
+    if device.type != "cuda":
         return (steps[index] for index in order)
-    workers = max(1, min(6, (os.cpu_count() or 2) - 1))
+    workers = max(1, min(6, cores() - 1))
     return iter(DataLoader(steps, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=8, pin_memory=True))
 
 
-def _average_gradients(accelerator: Accelerator, model: torch.nn.Module) -> None:
-    """Mean gradients over the processes: the losses call the model's parts, which bypasses the wrapper's own reduction."""
-    if accelerator.num_processes > 1:
-        for parameter in model.parameters():
-            if parameter.grad is not None:
-                parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
-
-
-def _validated(accelerator: Accelerator, objectives: Objectives, model: torch.nn.Module) -> dict[str, float]:
+def _validated(accelerator: Accelerator, objectives: Objectives, learner: torch.nn.Module) -> dict[str, float]:
     with accelerator.autocast():
-        return objectives.validate(accelerator.unwrap_model(model))
+        return objectives.validate(accelerator.unwrap_model(learner).model)
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
@@ -1075,7 +1026,7 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
-    for key in ("mlm", "pair_mlm", "generator", "validation_mlm", "sentence", "token", "word", "inner"):
+    for key in ("mlm", "pair_mlm", "validation_mlm", "sentence", "token", "word", "inner"):
         points = [(row["tokens"] / 1e6, row[key]) for row in rows if key in row]
         if points:
             axis.plot(*zip(*points, strict=True), label=key, marker="o" if key == "validation_mlm" else None, linewidth=1)

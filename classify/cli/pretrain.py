@@ -14,6 +14,7 @@ def pretrain(
     parallel: Annotated[Optional[Path], typer.Option(help="English-Indonesian sentence pairs, tab separated.")] = None,
     dictionary: Annotated[Optional[Path], typer.Option(help="English-Indonesian word pairs, tab separated.")] = None,
     teacher: Annotated[Optional[Path], typer.Option(help="Directory of the encoder to start and distil from.")] = None,
+    tokenizer: Annotated[Optional[Path], typer.Option(help="Directory whose vocabulary is kept; by default one is trained.")] = None,
     held_out: Annotated[Optional[list[Path]], typer.Option(help="Texts never to train on; may be given again.")] = None,
     output: Annotated[Optional[Path], typer.Option(help="Base model directory to write.")] = None,
     seed: Annotated[Optional[int], typer.Option(help="Seed of everything random.")] = None,
@@ -28,7 +29,8 @@ def pretrain(
     from training.settings import load
 
     flags = {
-        "corpus": corpus, "parallel": parallel, "dictionary": dictionary, "teacher": teacher, "held_out": held_out,
+        "corpus": corpus, "parallel": parallel, "dictionary": dictionary, "teacher": teacher, "tokenizer": tokenizer,
+        "held_out": held_out,
         "output": output, "seed": seed,
     }  # fmt: skip
     settings = load(PretrainSettings, config, flags)

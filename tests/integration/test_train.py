@@ -12,8 +12,8 @@ from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
-from training.dataset import digest
-from training.distil import Answers
+from training.dataset import digest, parse
+from training.distil import SoftLabels, key
 from training.finetune import train
 
 GROUPS = ("topic", "stance")
@@ -363,53 +363,59 @@ def test_student_learns_what_teachers_said(tmp_path, settings, labelled, rows):
     column = scheme.ids.index("satellite_tech")
     insisting = np.zeros(len(scheme), dtype=np.float32)
     insisting[column] = 1.0
-    Answers(scheme.ids, {row["id"]: insisting for row in rows[:64]}).save(tmp_path / "answers.npz")
+    examples = [parse("rows:1", row, scheme) for row in rows[:64]]
+    SoftLabels(scheme.ids, {key(example): insisting for example in examples}).save(tmp_path / "soft.npz")
     out = train(
-        settings(data=[labelled], output=tmp_path / "student", answers=tmp_path / "answers.npz", teacher_share=1.0, epochs=12), quiet=True
+        settings(data=[labelled], output=tmp_path / "student", soft_labels=tmp_path / "soft.npz", distillation_weight=1.0, epochs=12),
+        quiet=True,
     )
     predictions = Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])
     assert np.mean([prediction.scores["satellite_tech"] for prediction in predictions]) > 0.6
-    assert read_json(out / "training.json")["settings"]["answers"] == "answers.npz"
+    assert read_json(out / "training.json")["settings"]["soft_labels"] == "soft.npz"
 
 
 def test_teachers_are_asked_through_the_command_and_their_answers_about_the_pool_are_learnt(
-    tmp_path, trained, settings, labelled, real, write_rows, root
+    tmp_path, trained, settings, labelled, real, rows, write_rows, root
 ):
     article = {"title": "Lain", "text": "Kapal kargo melanggar sanksi dan embargo di laut lepas.\nSuhu udara naik di kota."}
     extra = write_rows(tmp_path / "more.jsonl", [article])
     gold = tmp_path / "gold.jsonl"
     gold.write_text(json.dumps({"text": "Suhu udara naik di kota."}) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "training.distil", "--teacher", trained.path, "--teacher", trained.path, "--held-out", gold]
-    command += ["--data", labelled, "--data", real.labels, "--pool", real.pool, "--pool", extra, "--output", tmp_path / "answers.npz"]
+    command += ["--data", labelled, "--data", real.labels, "--pool", real.pool, "--pool", extra, "--output", tmp_path / "soft.npz"]
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=root)
     assert result.returncode == 0, result.stderr
+    assert "Loading" not in result.stderr
     scheme = LabelScheme.load(root / "configs/labels.yaml")
-    answers = Answers.load(tmp_path / "answers.npz", scheme)
+    answers = SoftLabels.load(tmp_path / "soft.npz", scheme)
     # Neither what is kept aside nor what a check from outside holds was asked about.
-    assert not {f"r{i}" for i in range(64, 80)} & set(answers.scores)
-    assert not {row["sha256"][:16] for row in real.rows[:12]} & set(answers.scores)
-    texts = {digest(text)[:16] for text in article["text"].split("\n")}
-    assert texts & set(answers.scores) == {digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.")[:16]}
+    assert not {key(parse("rows:1", row, scheme)) for row in rows[64:]} & set(answers.scores)
+    kargo = digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.\nLain")[:16]
+    assert kargo in answers.scores
+    # Of 64 + 12 labelled ones those that train, the title and its first sentence.
+    assert 50 < len(answers.scores) < 64 + 12 + 2
     known = Classifier.from_pretrained(trained.path).predict(["Kapal kargo melanggar sanksi dan embargo di laut lepas."])[0]
-    said = answers.scores[digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.")[:16]]
+    said = answers.scores[kargo]
     np.testing.assert_allclose(said, list(known.scores.values()), atol=1 / 200)
     out = train(
-        settings(data=[labelled], pool=[extra], output=tmp_path / "s", answers=tmp_path / "answers.npz", unlabelled=True, epochs=1),
+        settings(data=[labelled], pool=[extra], output=tmp_path / "s", soft_labels=tmp_path / "soft.npz", unlabelled=True, epochs=1),
         quiet=True,
     )
-    assert read_json(out / "training.json")["figures"]["taught"] == {"labelled": 52, "unlabelled": 2}
+    taught = read_json(out / "training.json")["figures"]["taught"]
+    assert taught["labelled"] > 35
+    assert taught["unlabelled"] == 2
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unlabelled": True}, "'unlabelled' needs 'answers'"),
-        ({"answers": "a.npz", "folds": 3}, "'answers' and 'folds' do not go together"),
+        ({"unlabelled": True}, "'unlabelled' needs 'soft_labels'"),
+        ({"soft_labels": "a.npz", "folds": 3}, "'soft_labels' and 'folds' do not go together"),
         ({"loss": "hinge"}, "'loss' must be one of plain, focal, asymmetric, not 'hinge'"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(tmp_path, settings, labelled, changes, message):
-    if "answers" in changes:
-        changes = {**changes, "answers": tmp_path / changes["answers"]}
+    if "soft_labels" in changes:
+        changes = {**changes, "soft_labels": tmp_path / changes["soft_labels"]}
     with pytest.raises(SettingsError, match=message):
         settings(data=[labelled], output=tmp_path / "x", **changes)

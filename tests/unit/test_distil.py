@@ -1,5 +1,6 @@
 """What teachers said, kept in a file, and which sentences of a pool they may be asked about."""
 
+import io
 import json
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import pytest
 
 from classify.errors import SettingsError
 from classify.labels import LabelScheme
+from training.corpus import HeldOut
 from training.dataset import Example, Pool
-from training.distil import Answers, unlabelled
+from training.distil import SoftLabels, key, unlabelled
 
 SCHEME = LabelScheme.from_ids(["trade", "war"])
 ARTICLES = [
@@ -18,6 +20,13 @@ ARTICLES = [
     "Harga beras naik lagi di pasar induk.\nPedagang mengeluh karena pembeli berkurang sejak awal bulan ini di seluruh kota.",
     "Salinan: ia membawa surat dari presiden untuk tuan rumah yang menunggu di bandara.\nHujan turun sampai malam.",
 ]
+
+
+def array_file() -> bytes:
+    """A single array where an archive of them is wanted."""
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(3))
+    return stream.getvalue()
 
 
 def example(text, **changes):
@@ -32,31 +41,33 @@ def pool(tmp_path):
 
 
 def test_answers_survive_saving(tmp_path):
-    path = tmp_path / "answers.npz"
-    Answers(SCHEME.ids, {"a": np.asarray([0.25, 1.0]), "b": np.asarray([0.0, 0.5])}).save(path)
-    read = Answers.load(path, SCHEME)
-    np.testing.assert_allclose(read.of([example("b", id="b"), example("a", id="a")]), [[0, 0.5], [0.25, 1]], atol=1 / 255)
-    assert np.isnan(read.of([example("c", id="c")])).all()
+    path = tmp_path / "soft.npz"
+    first, second = example("Kim tiba."), example("Kim tiba.", context="Putin menunggu.")
+    SoftLabels(SCHEME.ids, {key(first): np.asarray([0.25, 1.0]), key(second): np.asarray([0.0, 0.5])}).save(path)
+    read = SoftLabels.load(path, SCHEME)
+    np.testing.assert_allclose(read.of([second, first]), [[0, 0.5], [0.25, 1]], atol=1 / 255)
+    # An edited sentence has none, whatever its id.
+    assert np.isnan(read.of([example("Kim telah tiba.", id=first.id)])).all()
 
 
 def test_answers_for_other_labels_are_refused(tmp_path):
-    path = tmp_path / "answers.npz"
-    Answers(["war", "trade"], {"a": np.asarray([0.25, 1.0])}).save(path)
-    with pytest.raises(SettingsError, match=r"answers for other labels \(war, trade\)"):
-        Answers.load(path, SCHEME)
+    path = tmp_path / "soft.npz"
+    SoftLabels(["war", "trade"], {"a": np.asarray([0.25, 1.0])}).save(path)
+    with pytest.raises(SettingsError, match=r"holds soft labels for war, trade, but the scheme's labels are trade, war"):
+        SoftLabels.load(path, SCHEME)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off", array_file()])
 def test_unreadable_answers_are_named(tmp_path, content):
-    path = tmp_path / "answers.npz"
+    path = tmp_path / "soft.npz"
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"answers\.npz cannot be read"):
-        Answers.load(path, SCHEME)
+    with pytest.raises(SettingsError, match=r"soft\.npz cannot be read .*: make them with  python -m training.distil"):
+        SoftLabels.load(path, SCHEME)
 
 
 def test_missing_answers_are_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"answers\.npz cannot be read"):
-        Answers.load(tmp_path / "answers.npz", SCHEME)
+    with pytest.raises(SettingsError, match=r"soft\.npz cannot be read"):
+        SoftLabels.load(tmp_path / "soft.npz", SCHEME)
 
 
 def test_unlabelled_sentences_keep_their_context_and_leave_labelled_ones_out(pool):
@@ -65,18 +76,30 @@ def test_unlabelled_sentences_keep_their_context_and_leave_labelled_ones_out(poo
     assert "Harga beras naik lagi di pasar induk." not in texts
     assert len(texts) == 5
     assert found[texts.index("Hujan turun sampai malam.")].context.startswith("Salinan:")
+    assert found[0].context == ""
     assert all(one.labels == {} and one.real for one in found)
 
 
 def test_articles_kept_aside_and_their_copies_are_left_out(pool):
     aside = [example("Ia membawa surat dari presiden untuk tuan rumah yang menunggu di bandara.")]
-    texts = [one.text for one in unlabelled(pool, aside, aside)]
+    found = unlabelled(pool, aside, aside)
+    texts = [one.text for one in found]
     # The whole first article, and of the third what was copied from it.
     assert texts == [
         "Harga beras naik lagi di pasar induk.",
         "Pedagang mengeluh karena pembeli berkurang sejak awal bulan ini di seluruh kota.",
         "Hujan turun sampai malam.",
     ]
+    # Nor does the copy come back as what was said before.
+    assert found[-1].context == ""
+
+
+def test_texts_of_a_check_are_left_out_also_when_short(pool, tmp_path):
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(json.dumps({"title": "Judul", "text": "Hujan turun sampai malam."}) + "\n", encoding="utf-8")
+    texts = [one.text for one in unlabelled(pool, [], [], HeldOut([gold], whole=True))]
+    assert "Hujan turun sampai malam." not in texts
+    assert len(texts) == 5
 
 
 def test_command_names_a_missing_teacher(tmp_path, root):

@@ -64,7 +64,7 @@ def test_context_is_the_second_segment_and_dropped_at_random_in_training_only(to
 def test_teachers_share_the_target_with_labels_and_have_all_of_it_without(tokenizer):
     rows = [example(disputed=("pro",)), example(labels={"topic": ("trade",)}), example(labels={})]
     taught = np.asarray([[0.2, 0.6, 0.3, 0.1]] * 3, dtype=np.float32)
-    encoded = Encoded(rows, SCHEME, tokenizer, settings(teacher_share=0.25), True, taught)
+    encoded = Encoded(rows, SCHEME, tokenizer, settings(distillation_weight=0.25), True, taught)
     np.testing.assert_allclose(encoded[0]["labels"], [0.05, 0.9, 0.3, 0.025])
     np.testing.assert_allclose(encoded[1]["labels"], [0.8, 0.15, 0.3, 0.1])
     np.testing.assert_allclose(encoded[2]["labels"], [0.2, 0.6, 0.3, 0.1])
