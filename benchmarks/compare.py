@@ -118,12 +118,14 @@ def main() -> None:
         parser.error(f"no variant {', '.join(unknown)} in {args.variants}; there are: {', '.join(variants)}")
     wanted = [(n, s) for s in args.seeds for n in names if not (args.output / f"{n}-{s}.json").exists()]
 
-    def start(job: tuple[str, int]) -> None:
-        subprocess.run([sys.executable, *sys.argv, "--run", job[0], str(job[1])], check=True)
+    def start(job: tuple[str, int]) -> int:
+        return subprocess.run([sys.executable, *sys.argv, "--run", job[0], str(job[1])]).returncode
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        list(pool.map(start, wanted))
+        failed = [f"{name}-{seed}" for (name, seed), status in zip(wanted, pool.map(start, wanted), strict=True) if status]
     print(table(args.output, names))
+    if failed:
+        sys.exit(f"error: {', '.join(failed)} failed; the same command tries them again")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ the pool that nobody labelled they stand alone (self-training).
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,8 +31,6 @@ from classify.writers import replacing
 from training import splits
 from training.corpus import HeldOut, shingles
 from training.dataset import Example, Pool, digest, load
-
-logger = logging.getLogger(__name__)
 
 
 def key(example: Example) -> str:

@@ -380,7 +380,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
-    soft_digest = hashlib.sha256(settings.soft_labels.read_bytes()).hexdigest() if settings.soft_labels else ""
+    soft_digest = _sha256(settings.soft_labels) if settings.soft_labels else ""
     articles = [name for name, _ in pool.articles()] if pool and settings.unlabelled else []
     recipe = json.dumps([as_dict(settings), [example.id for example in examples], soft_digest, articles], sort_keys=True)
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -504,13 +504,13 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
     digests: dict[str, str] = {}
     for path in settings.data:
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-            digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            digests[file.name] = _sha256(file)
     if settings.soft_labels:
-        digests[settings.soft_labels.name] = hashlib.sha256(settings.soft_labels.read_bytes()).hexdigest()
+        digests[settings.soft_labels.name] = _sha256(settings.soft_labels)
     base: dict[str, Any] = {"name": Path(settings.base).name if is_directory(settings.base) else settings.base}
     weights = Path(settings.base) / "model.safetensors"
     if weights.is_file():
-        base["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+        base["sha256"] = _sha256(weights)
     return {
         # Paths of this machine mean nothing elsewhere; names do.
         "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
@@ -531,6 +531,10 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(),
                     "bf16": uses_bf16(settings.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))},
     }  # fmt: skip
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _ids_by_file(examples: Sequence[Example]) -> dict[str, list[str]]:
