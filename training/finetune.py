@@ -32,6 +32,7 @@ from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.dataset import Example, Pool, load, scored, targets
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
+from training.mixing import mix_back
 from training.precision import uses_bf16
 from training.settings import as_dict
 
@@ -57,6 +58,7 @@ class TrainSettings:
         soft_labels: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
         distillation_weight: of the soft label in the target of a labelled sentence; the label has the rest.
         unlabelled: also learn what the teachers made of the pool's sentences that nobody labelled.
+        mix_base, mix_share: after training, this share of this base's weights is mixed back in (see :mod:`training.mixing`).
         weighting: rare labels' positives weigh (negatives / positives) ** weighting.
         real_weight: how many times a real sentence (one joined from the pool) is seen an epoch.
         calibration_weight: how much a sentence that is not real counts in calibration and thresholds, where there are real ones.
@@ -89,6 +91,8 @@ class TrainSettings:
     soft_labels: Path | None = None
     distillation_weight: float = 0.5
     unlabelled: bool = False
+    mix_base: str | None = None
+    mix_share: float = 0.0
     weighting: float = 0.5
     real_weight: int = 1
     calibration_weight: float = 0.25
@@ -106,7 +110,7 @@ class TrainSettings:
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
-            ("distillation_weight", 0.0, 1.0),
+            ("distillation_weight", 0.0, 1.0), ("mix_share", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
@@ -127,6 +131,8 @@ class TrainSettings:
                 "'soft_labels' and 'folds' do not go together, because a teacher has seen the sentences that a fold keeps aside: "
                 "leave one of them out"
             )
+        if self.mix_share and not self.mix_base:
+            raise SettingsError("setting 'mix_share' needs 'mix_base', the base whose weights are mixed back in")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
         if self.folds == 1 or self.folds < 0:
@@ -270,6 +276,9 @@ def fit(
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
+    if settings.mix_base and settings.mix_share:
+        # A share of nothing: a base that does not fit is found now, not after hours of training.
+        mix_back(model, settings.mix_base, 0.0)
     # Many tokenizers do not say how many positions their model has.
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
     times = [settings.real_weight if example.real else 1 for example in train]
@@ -443,6 +452,8 @@ def _settle(run: Run, settings: TrainSettings) -> None:
     model: Any = run.trainer.model
     device = model.device
     model.to("cpu", torch.float32).eval()
+    if settings.mix_base and settings.mix_share:
+        mix_back(model, settings.mix_base, settings.mix_share)
     if settings.compact:
         round_weights(model)
     model.to(device)
@@ -507,17 +518,16 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
             digests[file.name] = _sha256(file)
     if settings.soft_labels:
         digests[settings.soft_labels.name] = _sha256(settings.soft_labels)
-    base: dict[str, Any] = {"name": Path(settings.base).name if is_directory(settings.base) else settings.base}
-    weights = Path(settings.base) / "model.safetensors"
-    if weights.is_file():
-        base["sha256"] = _sha256(weights)
+    base = _named(settings.base)
+    mixed = _named(settings.mix_base) if settings.mix_base and settings.mix_share else None
     return {
         # Paths of this machine mean nothing elsewhere; names do.
-        "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
+        "settings": {**as_dict(settings), "base": base["name"], "mix_base": mixed and mixed["name"], "output": settings.output.name,
                      "labels": settings.labels.name, "data": [path.name for path in settings.data],
                      "pool": [path.name for path in settings.pool],
                      "soft_labels": settings.soft_labels.name if settings.soft_labels else None},
         "base": base,
+        **({"mixed_back": mixed} if mixed else {}),
         "data": digests,
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
         # By file and id, so that an evaluation knows what the model has not seen.
@@ -531,6 +541,13 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(),
                     "bf16": uses_bf16(settings.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))},
     }  # fmt: skip
+
+
+def _named(base: str) -> dict[str, str]:
+    """Name of a base and, of a directory, the digest of its weights."""
+    named = {"name": Path(base).name if is_directory(base) else base}
+    weights = Path(base) / "model.safetensors"
+    return {**named, "sha256": _sha256(weights)} if weights.is_file() else named
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
@@ -352,6 +353,34 @@ def test_mistakes_on_the_command_line_are_one_sentence(run_cli, labelled, tmp_pa
 def test_missing_data_is_named(tmp_path, settings):
     with pytest.raises(DataError, match=r"absent\.jsonl"):
         train(settings(data=[tmp_path / "absent.jsonl"], output=tmp_path / "m"), quiet=True)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Mixing back
+
+
+def test_share_of_the_base_is_mixed_back_in_and_recorded(tmp_path, settings, labelled, tiny_base):
+    alone, mixed, whole = (
+        train(settings(data=[labelled], output=tmp_path / name, epochs=1, **more), quiet=True)
+        for name, more in (
+            ("alone", {}), ("mixed", {"mix_base": str(tiny_base), "mix_share": 0.25}), ("whole", {"mix_base": str(tiny_base), "mix_share": 1.0})
+        )
+    )  # fmt: skip
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    tuned, halfway, base = (load_file(folder / "model.safetensors")[name] for folder in (alone, mixed, whole))
+    np.testing.assert_allclose(halfway, 0.75 * tuned + 0.25 * base, atol=1e-6)
+    assert not np.array_equal(tuned, base)
+    record = read_json(mixed / "training.json")
+    assert record["settings"]["mix_share"] == 0.25
+    assert record["mixed_back"]["name"] == tiny_base.name
+    assert len(record["mixed_back"]["sha256"]) == 64
+    assert "mixed_back" not in read_json(alone / "training.json")
+
+
+def test_base_that_cannot_be_mixed_is_found_before_training(tmp_path, settings, labelled):
+    with pytest.raises(SettingsError, match="to mix back in cannot be loaded"):
+        train(settings(data=[labelled], output=tmp_path / "m", mix_base=str(tmp_path / "absent"), mix_share=0.5), quiet=True)
+    assert not list(tmp_path.glob(".m.training/run/checkpoint-*"))
 
 
 # --------------------------------------------------------------------------------------------------------------------
