@@ -33,6 +33,7 @@ from training.dataset import Example, Pool, load, scored, targets
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.mixing import mix_back
+from training.noise import slip
 from training.precision import uses_bf16
 from training.settings import as_dict
 
@@ -54,6 +55,7 @@ class TrainSettings:
         batch_size, learning_rate, warmup, weight_decay, dropout: as usual; warm-up is a share of all steps.
         layer_decay: each layer below the top learns this much slower (1 = all alike).
         context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``.
+        slips: share of the training sentences that are read with a slip of the keyboard, another one each time.
         loss: of multi-label groups: ``plain`` cross-entropy, ``focal`` or ``asymmetric``.
         soft_labels: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
         distillation_weight: of the soft label in the target of a labelled sentence; the label has the rest.
@@ -87,6 +89,7 @@ class TrainSettings:
     layer_decay: float = 1.0
     context: bool = False
     context_dropout: float = 0.3
+    slips: float = 0.0
     loss: str = "plain"
     soft_labels: Path | None = None
     distillation_weight: float = 0.5
@@ -110,7 +113,7 @@ class TrainSettings:
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
-            ("distillation_weight", 0.0, 1.0), ("mix_share", 0.0, 1.0),
+            ("distillation_weight", 0.0, 1.0), ("mix_share", 0.0, 1.0), ("slips", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
@@ -140,7 +143,7 @@ class TrainSettings:
 
 
 class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
-    """Tokenised examples; in training the context is dropped at random, anew each time a row is drawn."""
+    """Tokenised examples; in training contexts are dropped and slips made at random, anew each time a row is drawn."""
 
     def __init__(
         self,
@@ -153,16 +156,13 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
     ) -> None:
         limit = min(settings.max_length, tokenizer.model_max_length)
 
-        def encode(with_context: bool) -> list[dict[str, list[int]]]:
-            encoded = []
-            for example in examples:
-                before = example.context if with_context else ""
-                pair = (example.text, before) if before else (example.text,)
-                encoded.append(dict(tokenizer(*pair, truncation="longest_first", max_length=limit)))
-            return encoded
+        def encode(text: str, before: str = "") -> dict[str, list[int]]:
+            pair = (text, before) if before else (text,)
+            return dict(tokenizer(*pair, truncation="longest_first", max_length=limit))
 
-        self._plain = encode(False)
-        self._paired = encode(True) if settings.context else self._plain
+        self._examples, self._encode = examples, encode
+        self._plain = [encode(example.text) for example in examples]
+        self._paired = [encode(example.text, example.context) for example in examples] if settings.context else self._plain
         self._targets = targets(examples, scheme)
         # A label in doubt neither teaches nor counts.
         self._targets[~scored(examples, scheme)] = np.nan
@@ -176,7 +176,9 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
             share = np.where(unknown, 1.0, settings.distillation_weight)
             mixed = share * taught + (1 - share) * np.nan_to_num(self._targets)
             self._targets = np.where(np.isnan(taught), self._targets, mixed).astype(np.float32)
+        self._context = settings.context
         self._drop = settings.context_dropout if training and settings.context else 0.0
+        self._slips = settings.slips if training else 0.0
         self._random = np.random.default_rng(settings.seed)
 
     def __len__(self) -> int:
@@ -184,6 +186,10 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         drop = self._drop > 0 and self._random.random() < self._drop
+        if self._slips > 0 and self._random.random() < self._slips:
+            example = self._examples[index]
+            before = example.context if self._context and not drop else ""
+            return {**self._encode(slip(example.text, self._random), before), "labels": self._targets[index]}
         return {**(self._plain if drop else self._paired)[index], "labels": self._targets[index]}
 
 

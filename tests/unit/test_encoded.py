@@ -68,3 +68,15 @@ def test_teachers_share_the_target_with_labels_and_have_all_of_it_without(tokeni
     np.testing.assert_allclose(encoded[0]["labels"], [0.05, 0.9, 0.3, 0.025])
     np.testing.assert_allclose(encoded[1]["labels"], [0.8, 0.15, 0.3, 0.1])
     np.testing.assert_allclose(encoded[2]["labels"], [0.2, 0.6, 0.3, 0.1])
+
+
+def test_slips_are_made_in_training_only_and_keep_the_context(tokenizer):
+    rows, made = [example(text="Pyongyang membantah telah mengirim peluru.")], settings(context=True, context_dropout=0.0, slips=1.0)
+    clean = Encoded(rows, SCHEME, tokenizer, made, False)[0]["input_ids"]
+    slipped = Encoded(rows, SCHEME, tokenizer, made, True)
+    drawn = [slipped[0] for _ in range(20)]
+    assert all(one["input_ids"] != clean for one in drawn)
+    assert len({tuple(one["input_ids"]) for one in drawn}) > 5
+    context = tokenizer(example().context, add_special_tokens=False)["input_ids"]
+    assert all(one["input_ids"][-len(context) - 1 : -1] == context for one in drawn)
+    assert all(np.array_equal(one["labels"], slipped[0]["labels"], equal_nan=True) for one in drawn)
