@@ -200,7 +200,8 @@ class Pool:
         text = whole[start:end]
         if digest(text) != wanted:
             raise DataError(f"the article {article} in the pool differs from the labelled one at {start}")
-        return {**row, "text": text, "context": whole[before:after], "id": wanted[:16]}
+        # Unless a copy of it stands elsewhere, an article is a group of its own.
+        return {"group": f"n{article[:12]}", **row, "text": text, "context": whole[before:after], "id": wanted[:16]}
 
 
 def read_example(where: str, line: str, scheme: LabelScheme, pool: Pool | None) -> Example | None:

@@ -44,6 +44,11 @@ def read(path: Path, *rows, pool=None, raw: str = "") -> list[Example]:
     return load([write(path, *rows, raw=raw)], SCHEME, pool).examples
 
 
+def test_article_is_the_group_of_its_sentences_unless_another_is_named(tmp_path, pool):
+    rows = [label_of("Korut membantah.", topic=[], stance=["denial"]), label_of("Moskow diam.", topic=[], stance=[], group="copies")]
+    assert [e.group for e in read(tmp_path / "data.jsonl", *rows, pool=pool)] == [f"n{digest(WHOLE)[:12]}", "copies"]
+
+
 def test_row_becomes_an_example(tmp_path):
     row = {
         "id": "7", "text": " Sanksi baru. ", "context": "Sebelumnya.", "topic": ["diplomacy", "sanctions"], "stance": [],

@@ -30,7 +30,7 @@ def own(root):
 
 @pytest.fixture(scope="module")
 def real(root):
-    return read(root / "data/news_labels.jsonl")
+    return [{"group": f"n{row['article'][:12]}", **row} for row in read(root / "data/news_labels.jsonl")]
 
 
 def labels(row):
