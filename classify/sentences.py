@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from classify.furniture import is_furniture_piece, mark
 from classify.resources import resource
 
 # A dateline begins within so many characters of its line; the outlet before it may carry a full stop ("KONTAN. CO.ID").
@@ -54,9 +55,6 @@ class _Rules:
     joins: list[tuple[re.Pattern[str], re.Pattern[str]]]
     dateline: re.Pattern[str]
     longest_enclosure: int
-    furniture_line: re.Pattern[str]
-    furniture_opener: re.Pattern[str]
-    furniture_end: re.Pattern[str]
 
 
 def _any(patterns: list[str]) -> str:
@@ -74,7 +72,6 @@ _WORD = re.compile(r"(?:^|[\s(\"'“‘/-])([^\s(\"'“‘/-]+)\.\s*$")
 @cache
 def _rules() -> _Rules:
     sentences: dict[str, Any] = yaml.safe_load(resource("configs/sentences.yaml").read_text(encoding="utf-8"))
-    furniture: dict[str, Any] = yaml.safe_load(resource("configs/furniture.yaml").read_text(encoding="utf-8"))
     return _Rules(
         boundary=re.compile(sentences["boundary"]),
         glued=[re.compile(pattern) for pattern in (sentences["glued"], *sentences["run_together"])],
@@ -88,9 +85,6 @@ def _rules() -> _Rules:
         joins=[(re.compile(f"(?:{before})\\s*$"), re.compile(f"\\s*(?:{after})")) for before, after in sentences["joins"]],
         dateline=re.compile(_any(sentences["datelines"])),
         longest_enclosure=int(sentences["longest_enclosure"]),
-        furniture_line=re.compile(_any(furniture["lines"]), re.IGNORECASE),
-        furniture_opener=re.compile(_any(furniture["openers"]), re.IGNORECASE),
-        furniture_end=re.compile(_any(furniture["ends"]), re.IGNORECASE),
     )
 
 
@@ -200,25 +194,14 @@ def split(text: str) -> Iterator[Sentence]:
 
     Everything that is not white space is in exactly one sentence; furniture is marked, not dropped.
     """
-    rules = _rules()
-    ended = False
+    lines = text.splitlines(keepends=True)
     offset = 0
-    for line in text.splitlines(keepends=True):
-        if body := line.strip():
-            # "Tags" in a menu at the top must not swallow the article.
-            ended = ended or (offset > 0.3 * len(text) and rules.furniture_end.fullmatch(body) is not None)
-            if ended or is_furniture(body):
-                start = offset + line.index(body)
-                yield Sentence(start, start + len(body), body, furniture=True)
-            else:
-                for begin, end in split_line(line):
-                    yield Sentence(offset + begin, offset + end, line[begin:end])
+    for line, furniture in zip(lines, mark(lines), strict=True):
+        if furniture:
+            body = line.strip()
+            start = offset + line.index(body)
+            yield Sentence(start, start + len(body), body, furniture=True)
+        else:
+            for begin, end in split_line(line):
+                yield Sentence(offset + begin, offset + end, line[begin:end], is_furniture_piece(line[begin:end]))
         offset += len(line)
-
-
-def is_furniture(line: str) -> bool:
-    """Whether a whole line is page furniture."""
-    rules = _rules()
-    # Stripped and matched as a whole: a pattern that may begin or end in white space takes cubic time on a long indent.
-    body = line.strip()
-    return rules.furniture_line.fullmatch(body) is not None or rules.furniture_opener.match(body) is not None

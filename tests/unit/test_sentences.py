@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify.sentences import is_furniture, split, split_line
+from classify.sentences import split, split_line
 
 # Arbitrary characters (all but surrogates, which no decoded file holds), thickened with what splitting turns on.
 marks = [". ", ".", "?", "!", "...", "…", "。", '."', ".”", "“", '"', "'", "(", ")", ";", "-", " – ", "1. ", "No. ", "Dr. ", "A. "]
@@ -156,130 +156,6 @@ def test_a_hostile_line_takes_linear_time(line):
     assert spans
     assert spans[0][0] == 0
     assert spans[-1][1] == len(line.rstrip())
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Home > Berita > Internasional",
-        "Beranda » Dunia",
-        "INTERNASIONAL",
-        "Kamis, 15 Agustus 2024 07:45 WIB",
-        "15/08/2024, 07:45 WIB",
-        "Diperbarui: 16 Agustus 2024 | 08.05 WIB",
-        "07.45 WIB",
-        "Oleh: Tim Redaksi",
-        "Penulis: Tirta Wulandari | Editor: Banyu Segara",
-        "Reporter: Satria W.",
-        "oleh Tirta Wulandari",
-        "Tirta Wulandari",
-        "Tirta Wulandari - WartaNusa",
-        "Kim Jong Un meninjau pabrik rudal. (Foto: KCNA via Reuters)",
-        "Kapal barang di pelabuhan Rajin (dok. Istimewa)",
-        "Foto: Dok. Kementerian Luar Negeri",
-        "Ilustrasi: kapal barang di pelabuhan Rajin",
-        "Sumber: Reuters",
-        "(twl/bsg)",
-        "(ANTARA)",
-        "ADVERTISEMENT",
-        "SCROLL TO CONTINUE WITH CONTENT",
-        "Lanjutkan membaca di bawah iklan",
-        "Iklan",
-        "Halaman 1 dari 3",
-        "Halaman: 2",
-        "Selanjutnya",
-        "1 2 3",
-        "Baca selengkapnya",
-        "Baca juga: Jepang Kirim Kapal Selam",
-        "BACA JUGA : Jepang Kirim Kapal Selam",
-        "Lihat Juga Parade Malam di Pyongyang",
-        "Simak Video 'Parade Malam di Pyongyang':",
-        "[Gambas:Video CNN]",
-        "Bagikan",
-        "Facebook Twitter WhatsApp",
-        "Share: Facebook | X | WhatsApp",
-        "Klik untuk berbagi di Twitter(Membuka di jendela yang baru)",
-        "12 komentar",
-        "3 menit baca",
-        "2 jam yang lalu",
-        "Artikel Terkait",
-        "Artikel Terkait: Putin Terbang ke Hanoi",
-        "Berita Terbaru",
-        "Ikuti kami di Google News",
-        "Dapatkan update berita pilihan setiap hari di WhatsApp Channel kami",
-        "Tags: rusia, korut",
-        "Topik: Rusia",
-        "© 2024 WartaNusa",
-        "Hak Cipta Dilindungi Undang-Undang",
-        "Dilarang keras mengambil konten ini tanpa izin tertulis",
-        "Artikel ini telah tayang di WartaNusa dengan judul Rudal Ketiga",
-        "* * *",
-    ],
-)
-def test_page_furniture(line):
-    assert is_furniture(line)
-    assert is_furniture(f"  \t{line} \r\n")
-    (row,) = split(f"{line}\n")
-    assert row.furniture
-    assert row.text == line
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Tags dan tagar itu ramai dipakai warganet untuk mengecam Moskow.",
-        "Baca dokumen itu sebelum menuduh kami, kata Lavrov.",
-        "Baca puisi di depan Putin, penyair itu menuai tepuk tangan.",
-        "Foto satelit memperlihatkan kapal barang di pelabuhan Rajin.",
-        "Foto Kim dan Putin berjabat tangan beredar luas",
-        "Komentar Peskov itu muncul sehari setelah pernyataan Gedung Putih.",
-        "Komentar Peskov memancing reaksi Seoul",
-        "Editor surat kabar Rodong Sinmun memuji pasukan Rusia.",
-        "Halaman depan koran resmi memuat foto pertemuan Kim dan Putin.",
-        "KOREA UTARA BANTAH KIRIM SENJATA KE RUSIA",
-        "AS TUDUH KORUT PASOK RUDAL",
-        "PUTIN TIBA DI PYONGYANG",
-        "Sumber intelijen menyebut sepuluh ribu prajurit sudah tiba.",
-        "Penulis laporan itu, seorang peneliti di Seoul, meragukan angka tersebut.",
-        "Video itu memperlihatkan tentara Korea Utara berlatih.",
-        "Oleh karena itu, Washington menambah sanksi.",
-        "Oleh Rusia, tuduhan itu dianggap angin lalu.",
-        "Dunia internasional mengecam peluncuran itu",
-        "Politik luar negeri Moskow berubah arah.",
-        "Ikuti langkah Seoul, Tokyo juga memberi sanksi.",
-        "Simak pernyataan lengkap Kirby: “Kami punya bukti.”",
-        "Lihat saja apa yang terjadi di Kharkiv, kata Zelensky.",
-        "Topik utama pertemuan itu adalah satelit pengintai.",
-        "Iklan lowongan tentara bayaran muncul di Pyongyang.",
-        "Berita itu dibantah Kremlin.",
-        "Berita terbaru dari KCNA menyebut peluncuran gagal.",
-        "Artikel terbaru Rodong Sinmun mengecam Seoul.",
-        "Rekomendasi panel PBB itu ditolak Moskow.",
-        "Email itu bocor ke wartawan.",
-        "Twitter memblokir akun kedutaan Korea Utara.",
-        "X dan Telegram diblokir di Rusia.",
-        "Rabu, 12 Juli 2023, Kim bertemu Putin.",
-        "Bagikan informasi intelijen, AS dipuji Kyiv.",
-        "Selengkapnya akan diumumkan Kremlin besok.",
-        "2 rudal meluncur pada hari yang sama.",
-        "Kim tiba.",
-        "Sanksi gagal?",
-        "Menlu AS: Kami Punya Bukti",
-        "1. AS yakin Rusia merayu Pyongyang",
-    ],
-)
-def test_sentences_of_the_article_are_not_furniture(line):
-    assert not is_furniture(line)
-    filler = "Kim Jong Un bertemu Putin di Vladivostok pada Rabu.\n" * 5
-    rows = list(split(f"{filler}{line}\nKremlin menolak berkomentar.\n"))
-    assert not any(row.furniture for row in rows)
-
-
-def test_the_end_of_the_page_is_furniture_only_once_most_of_the_article_has_passed():
-    article = "Kim Jong Un bertemu Putin di Vladivostok pada Rabu pagi.\n" * 10
-    page = f"Terkini\nRusia menambah pasukan di perbatasan.\n{article}Tags\nKorea Utara\nHarga cabai turun lima ribu rupiah.\n"
-    rows = list(split(page))
-    assert [row.text for row in rows if row.furniture] == ["Tags", "Korea Utara", "Harga cabai turun lima ribu rupiah."]
 
 
 def test_a_long_indent_or_a_long_line_does_not_take_forever():
