@@ -1,0 +1,183 @@
+"""Telling page furniture (menus, bylines, adverts, related headlines ...) from the lines of an article.
+
+A line is judged by itself first, by words and patterns, then by its place: before the first sentence, after the last one, below a
+"Baca juga", beside a picture. All that is said in ``configs/furniture.yaml`` (packed into the wheel).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from classify.resources import resource
+
+
+@dataclass(frozen=True)
+class _Rules:
+    words: frozenset[str]
+    trails: frozenset[str]
+    line: re.Pattern[str]
+    opener: re.Pattern[str]
+    piece: re.Pattern[str]
+    end: re.Pattern[str]
+    list_label: re.Pattern[str]
+    picture: re.Pattern[str]
+    picture_button: re.Pattern[str]
+    caption: re.Pattern[str]
+    address: frozenset[str]
+    page: frozenset[str]
+    page_words: int
+    headline: float
+    short: int
+    long: int
+    listed: int
+    passed: float
+    share: float
+
+
+def _any(patterns: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+@cache
+def _rules() -> _Rules:
+    data: dict[str, Any] = yaml.safe_load(resource("configs/furniture.yaml").read_text(encoding="utf-8"))
+    return _Rules(
+        words=frozenset(map(str, data["words"])) | frozenset(map(str, data["sections"])),
+        trails=frozenset(map(str, data["sections"])),
+        line=_any(data["lines"]),
+        opener=_any(data["openers"]),
+        piece=_any(data["pieces"]),
+        end=_any(data["ends"]),
+        list_label=_any(data["list_labels"]),
+        picture=_any([*data["pictures"], *data["picture_buttons"]]),
+        picture_button=_any(data["picture_buttons"]),
+        caption=_any(data["captions"]),
+        address=frozenset(data["address"]),
+        page=frozenset(data["page"]),
+        page_words=data["place"]["page_words"],
+        headline=data["place"]["headline"],
+        short=data["place"]["short"],
+        long=data["place"]["long"],
+        listed=data["place"]["listed"],
+        passed=data["place"]["passed"],
+        share=data["place"]["share"],
+    )
+
+
+_SEPARATORS = re.compile(r"\s*[|/·•,:>»›→]+\s*|\s+[-–—]\s+")
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+_ENDED = re.compile(r"[.!?…][\"'”’)\]]*\s*(?:[(\[][^()\[\]]{1,60}[)\]])?[*\s]*$")
+_QUOTED = re.compile(r"[\"“”]")
+_WORD = re.compile(r"[^\W\d_]+")
+_TRAIL = re.compile(r"\s*[>»›→/]\s*")
+
+
+def is_furniture(line: str) -> bool:
+    """Whether a line is page furniture wherever it stands."""
+    rules = _rules()
+    # Stripped and matched as a whole: a pattern that may begin or end in white space takes cubic time on a long indent.
+    body = line.strip()
+    if len(body) <= 120:
+        parts = [_EDGES.sub("", part).lower() for part in _SEPARATORS.split(body)]
+        named = [part for part in parts if part]
+        # The words of menus and buttons, alone or in a row; a trail of sections may end in any name.
+        if all(part in rules.words for part in named):
+            return True
+        words = body.lower().split()
+        if len(words) > rules.short and 2 * sum(word in rules.trails for word in words) >= len(words):
+            return True
+        if len(named) > 1 and named[0] in rules.trails and _TRAIL.search(body) and all(len(part.split()) <= 4 for part in named):
+            return True
+    return rules.line.fullmatch(body) is not None or rules.opener.match(body) is not None or _speaks_to_the_reader(body, rules)
+
+
+def _speaks_to_the_reader(body: str, rules: _Rules) -> bool:
+    if len(body) > 300 or _QUOTED.search(body):
+        return False
+    words = set(_WORD.findall(body.lower()))
+    page = len(words & rules.page)
+    return page >= 2 * rules.page_words or (page >= rules.page_words and bool(words & rules.address))
+
+
+def _is_headline(body: str, rules: _Rules) -> bool:
+    words = _WORD.findall(body)
+    return len(words) > rules.short and sum(word[0].isupper() for word in words) >= rules.headline * len(words)
+
+
+def is_furniture_piece(sentence: str) -> bool:
+    """Whether a sentence within a line of the article is furniture: an editor's initials, a "Baca juga" with its headline."""
+    return _rules().piece.fullmatch(sentence) is not None
+
+
+def mark(lines: Sequence[str]) -> list[bool]:
+    """For each line of a document, in order, whether it is page furniture; empty lines are none."""
+    rules = _rules()
+    bodies = [line.strip() for line in lines]
+    marked = [bool(body) and is_furniture(body) for body in bodies]
+    counts = [len(body.split()) for body in bodies]
+    # A headline may end in a question or an exclamation mark.
+    ended = [_ENDED.search(body[-80:]) is not None and not (body.endswith(("!", "?")) and _is_headline(body, rules)) for body in bodies]
+    prose = [
+        not furniture and (count > 1 if done else count >= rules.long) for furniture, count, done in zip(marked, counts, ended, strict=True)
+    ]
+    total = sum(len(body) for body, is_prose in zip(bodies, prose, strict=True) if is_prose)
+    # A list of headlines is no article, whatever stands at its ends.
+    if total < rules.share * sum(len(body) for body, furniture in zip(bodies, marked, strict=True) if not furniture) or not total:
+        return marked
+    known = list(marked)  # by itself, not by its place
+    first = _above(bodies, counts, ended, prose, marked)
+    last = len(prose) - 1 - prose[::-1].index(True)
+    seen = 0
+    listed = 0  # so many more headlines may follow the label of a list
+    closing = over = False
+    for number in range(first, len(bodies)):
+        body = bodies[number]
+        if not body:
+            continue
+        loose = not prose[number] and not ended[number]
+        over = over or (seen > rules.passed * total and rules.end.fullmatch(body) is not None)
+        if over:
+            marked[number] = True
+        elif number > last:
+            marked[number] = marked[number] or (loose and (closing or counts[number] <= rules.short or _is_headline(body, rules)))
+            closing = closing or marked[number]
+        elif listed and not known[number] and counts[number] > rules.short and not body.endswith("."):
+            marked[number] = True
+            listed -= 1
+            continue
+        listed = rules.listed if rules.list_label.fullmatch(body) else 0
+        seen += len(body) if prose[number] else 0
+    return marked
+
+
+def _above(bodies: list[str], counts: list[int], ended: list[bool], prose: list[bool], marked: list[bool]) -> int:
+    """Mark what stands above the first paragraph, all but the headline; returns the paragraph's number."""
+    rules = _rules()
+    last = len(prose) - 1 - prose[::-1].index(True)
+    headline = False
+    captions: set[str] = set()
+    for number, body in enumerate(bodies):
+        if not body or marked[number]:
+            continue
+        if ended[number] and not body.endswith(("?", "!")) and counts[number] > rules.short:
+            below = next(filter(None, bodies[number + 1 : number + 3]), "")
+            # A caption is often repeated as the text behind its picture.
+            repeated = body in captions or body in bodies[number + 1 : number + 4]
+            caption = repeated or rules.caption.fullmatch(body) is not None or rules.picture_button.fullmatch(below) is not None
+            if not (headline and caption) or number == last or counts[number] > 2 * rules.long:
+                return number
+            marked[number] = True
+            captions.add(body)
+            continue
+        beside = bodies[max(number - 1, 0) : number + 2 : 2]
+        if (counts[number] <= rules.short and not ended[number]) or (headline and any(map(rules.picture.fullmatch, beside))):
+            marked[number] = True
+        else:
+            headline = True
+    return prose.index(True)
