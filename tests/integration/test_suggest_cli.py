@@ -71,6 +71,14 @@ def test_seed_batches_and_threads(suggest, folder):
     assert suggest(folder, "--count", 9, "--seed", 1).stdout not in outputs
 
 
+def test_the_plain_install_is_enough(suggest, cli_environment, folder, tmp_path):
+    for name in ("torch", "transformers", "sklearn", "pandas", "scipy", "training"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} is not installed')\n")
+    result = suggest(folder, "--count", 3, "--strategy", "badge", env=cli_environment(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 4
+
+
 def test_lines_from_standard_input(suggest):
     lines = b"Kremlin membantah tuduhan itu.\nBaca juga: Putin ke Hanoi\nya\nKim tiba di stasiun Vladivostok.\n"
     result = suggest("-", "--lines", "--format", "jsonl", stdin=lines)
