@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.copies import digest as digest
+from classify.copies import normalise as normalise
 from classify.errors import DataError
 from classify.labels import LabelScheme
 from training.corpus import read_texts
@@ -54,16 +53,6 @@ class Example:
     def file(self) -> str:
         """Name of the file it was read from."""
         return Path(self.where.rsplit(":", 1)[0]).name
-
-
-def normalise(text: str) -> str:
-    """The form under which two spellings of a sentence count as the same: NFKC, one space, case folded."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
-
-
-def digest(text: str) -> str:
-    """SHA-256 of the normalised text, as hexadecimal digits."""
-    return hashlib.sha256(normalise(text).encode()).hexdigest()
 
 
 def data_files(paths: Iterable[Path]) -> list[Path]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+from classify.copies import NEAR_DUPLICATE, trigrams
 from training.dataset import Example
-
-_WORD = re.compile(r"\w+")
-# Two sentences that share this much of the smaller one's word trigrams are taken for copies of each other.
-NEAR_DUPLICATE = 0.6
 
 
 def near_duplicates(texts: Sequence[str], threshold: float = NEAR_DUPLICATE) -> list[tuple[int, int]]:
@@ -24,8 +20,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = NEAR_DUPLICATE) -> 
     first: dict[frozenset[int], int] = {}
     copies = []
     for i, text in enumerate(texts):
-        words = _WORD.findall(text.lower())
-        grams = frozenset(hash(tuple(words[k : k + 3])) for k in range(len(words) - 2)) or frozenset({hash(tuple(words))})
+        grams = trigrams(text)
         sets.append(grams)
         if first.setdefault(grams, i) != i:
             copies.append((first[grams], i))

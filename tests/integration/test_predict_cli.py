@@ -410,7 +410,7 @@ atexit.register(lambda: open({path!r}, "w").write(" ".join(sys.modules)))
 
 def test_help_and_version_wait_for_no_heavy_package(run_cli, probe, tmp_path):
     env = probe(RECORD.format(path=str(tmp_path / "modules")))
-    for arguments in (["--help"], ["--version"], ["predict", "--help"], ["train", "--help"], []):
+    for arguments in (["--help"], ["--version"], ["predict", "--help"], ["train", "--help"], ["suggest", "--help"], []):
         result = run_cli(*arguments, env=env)
         assert result.returncode == (0 if arguments else 2)
         heavy = {"numpy", "onnxruntime", "tokenizers", "sentencex", "torch", "transformers", "training", "yaml"}
