@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from classify.cli import check_data, evaluate, export, predict, pretrain, train
+from classify.cli import check_data, evaluate, export, labels, predict, pretrain, train
 from classify.errors import ClassifyError
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def _root(
 app.command("predict")(predict.predict)
 app.command("check-data")(check_data.check_data)
 app.command("train")(train.train)
+app.add_typer(labels.app, name="labels")
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("pretrain")(pretrain.pretrain)
