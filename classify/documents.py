@@ -72,9 +72,14 @@ def decode(data: bytes, name: str) -> str:
     Raises:
         DocumentError: for binary data, unknown encodings and text that is cut off or damaged.
     """
+    return decode_as(data, name)[0]
+
+
+def decode_as(data: bytes, name: str) -> tuple[str, str]:
+    """As :func:`decode`, and with the text the encoding's name for people."""
     encoding = _encoding(data, name)
     try:
-        return data.decode(encoding)
+        return data.decode(encoding), {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}.get(encoding, encoding.upper())
     except UnicodeDecodeError as error:
         raise DocumentError(
             f"{name} is damaged: byte {error.start} is not valid {encoding.upper()}; copy the file again or convert it to UTF-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,14 @@ from typing import Any
 import yaml
 
 from classify.errors import LabelsError
+
+# What a group of labels cannot be called, because rows of labelled data or of predictions have a field of that name.
+RESERVED_GROUPS = frozenset((
+    "annotation", "article", "context", "disputed", "document", "end", "furniture", "group", "id", "index", "labels", "origin",
+    "review", "scores", "sha256", "source", "split", "start", "text", "unknown", "unsure",
+))  # fmt: skip
+# Columns of the CSV that predicting writes; a label's score has a column as well.
+RESERVED_LABELS = frozenset(("document", "end", "furniture", "index", "review", "start", "text"))
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,22 @@ class LabelScheme:
                 return group
         raise LabelsError(f"unknown label '{label_id}'; the labels are: {', '.join(self.ids)}")
 
+    def find(self, word: str, group: Group | None = None) -> Label | None:
+        """The label whose id, or else one of its names, is ``word``, in ``group`` or anywhere; case and spacing do not matter.
+
+        None where no label, or more than one, goes by that word.
+        """
+        labels = list(group.labels if group else self)
+        exact = next((label for label in labels if label.id == word), None)
+        if exact is not None:
+            return exact
+        wanted = fold(word)
+        for called in ([fold(label.id)] for label in labels), ([fold(str(name)) for name in label.names.values()] for label in labels):
+            found = [label for label, words in zip(labels, called, strict=True) if wanted in words]
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
     @classmethod
     def load(cls, path: Path) -> LabelScheme:
         """Read ``labels.yaml``.
@@ -89,10 +114,10 @@ class LabelScheme:
             LabelsError: when the file is missing, not YAML, or the scheme does not hold together.
         """
         try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+            loaded = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
         except OSError as error:
             raise LabelsError(f"cannot read the label scheme {path}: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
             raise LabelsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
         return cls.from_dict(loaded, str(path))
 
@@ -104,12 +129,15 @@ class LabelScheme:
             raise LabelsError(f"{where} needs a list 'groups' with at least one group")
         groups: list[Group] = []
         seen: set[str] = set()
-        for number, entry in enumerate(groups_data, 1):
-            group = _group(entry, f"{where}, group {number}")
-            names = [group.id, *(label.id for label in group.labels)]
-            for name in names:
+        for number, entry in enumerate(groups_data):
+            group = _group(groups_data, number, where)
+            names = [
+                (group.id, _line(groups_data, number, where)),
+                *((label.id, _line(entry["labels"], i, where)) for i, label in enumerate(group.labels)),
+            ]
+            for name, here in names:
                 if name in seen:
-                    raise LabelsError(f"{where}: the id '{name}' is used twice; every group and label needs its own")
+                    raise LabelsError(f"{here}: the id '{name}' is used twice; every group and label needs its own")
                 seen.add(name)
             groups.append(group)
         return cls(tuple(groups), _sequence(data, "rules", where))
@@ -120,9 +148,55 @@ class LabelScheme:
         return cls((Group(group, tuple(Label(one) for one in ids), exclusive=exclusive),))
 
 
-def _group(entry: Any, where: str) -> Group:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not entry["id"]:
+def fold(word: str) -> str:
+    """The form under which two spellings of a label or column count as one: NFKC, case folded, ``_`` and ``-`` as spaces."""
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    return " ".join(folded.replace("_", " ").replace("-", " ").split()) or folded.strip()
+
+
+class _List(list[Any]):
+    """A list of a YAML file that knows the lines of its entries."""
+
+    lines: Sequence[int] = ()
+
+
+class _Loader(yaml.SafeLoader):
+    """Keeps line numbers, and refuses a key given twice, of which YAML would silently keep the last."""
+
+    def mapping(self, node: yaml.MappingNode) -> Any:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' is given twice", key.start_mark)
+                seen.add(key.value)
+        made: dict[Any, Any] = {}
+        yield made
+        made |= self.construct_mapping(node)
+
+    def sequence(self, node: yaml.SequenceNode) -> Any:
+        made = _List()
+        made.lines = [one.start_mark.line + 1 for one in node.value]
+        yield made
+        made.extend(self.construct_sequence(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.sequence)
+
+
+def _line(entries: Sequence[Any], number: int, where: str) -> str:
+    """``where`` with the line of an entry, for what was read from a file."""
+    return f"{where}, line {entries.lines[number]}" if isinstance(entries, _List) and number < len(entries.lines) else where
+
+
+def _group(entries: list[Any], number: int, file: str) -> Group:
+    entry, where = entries[number], f"{_line(entries, number, file)}, group {number + 1}"
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not entry["id"].strip():
         raise LabelsError(f"{where} needs an 'id'")
+    if entry["id"] in RESERVED_GROUPS:
+        raise LabelsError(f"{where}: no group can be called '{entry['id']}', which is the name of another field of the data: rename it")
+    _printable(entry["id"], where)
     labels = entry.get("labels")
     if not isinstance(labels, list) or not labels:
         raise LabelsError(f"{where} ('{entry['id']}') needs a list 'labels' with at least one label")
@@ -133,10 +207,15 @@ def _group(entry: Any, where: str) -> Group:
         raise LabelsError(f"{where} ('{entry['id']}') is exclusive and needs at least two labels")
     return Group(
         entry["id"],
-        tuple(_label(one, f"{where} ('{entry['id']}')") for one in labels),
+        tuple(_label(one, f"{_line(labels, i, file)}, group {number + 1} ('{entry['id']}')") for i, one in enumerate(labels)),
         _by_language(entry, "name", where),
         exclusive,
     )
+
+
+def _printable(name: str, where: str) -> None:
+    if name != name.strip() or any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name):
+        raise LabelsError(f"{where}: the id {name!r} has spaces around it, a line break or a control character: take them out")
 
 
 def _by_language(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, str]:
@@ -157,7 +236,15 @@ def _label(entry: Any, where: str) -> Label:
     if isinstance(entry, str):
         entry = {"id": entry}
     if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not entry["id"].strip():
-        raise LabelsError(f"{where}: every label needs an 'id', found {entry!r}")
+        found = entry.get("id", entry) if isinstance(entry, Mapping) else entry
+        plain = dict(entry) if isinstance(entry, Mapping) else entry
+        hint = ""
+        if isinstance(found, (bool, int, float)) or found is None or (isinstance(found, Mapping) and "id" not in found and len(found) == 1):
+            hint = ": put a label that is a number, yes, no, null or holds a colon in quotation marks"
+        raise LabelsError(f"{where}: every label needs an 'id' that is a text, found {plain!r}{hint}")
+    _printable(entry["id"], where)
+    if entry["id"] in RESERVED_LABELS:
+        raise LabelsError(f"{where}: no label can be called '{entry['id']}', which is a column of the predictions: rename it")
     here = f"{where}, label '{entry['id']}'"
     examples = entry.get("examples") or {}
     if not isinstance(examples, Mapping):

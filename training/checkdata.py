@@ -9,7 +9,8 @@ from pathlib import Path
 
 from classify.errors import DataError
 from classify.labels import LabelScheme
-from training.dataset import Example, Pool, data_files, lines, normalise, read_example
+from training.columns import Layout
+from training.dataset import Example, FileRows, Pool, data_files, normalise, read_file
 from training.splits import near_duplicates
 
 # Longer texts are hardly one sentence; the model would cut them.
@@ -39,11 +40,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, the sentences read and how many labels each split has."""
+    """All findings, the sentences read and what each file held; the findings begin with the rows that cannot be used."""
 
     findings: list[Finding]
     examples: list[Example]
-    without_text: int
+    files: list[FileRows]
+
+    @property
+    def without_text(self) -> int:
+        """Labels of sentences whose article is not in the pool."""
+        return sum(file.without_text for file in self.files)
 
     @property
     def failed(self) -> bool:
@@ -61,28 +67,24 @@ class Report:
         return table
 
 
-def check(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None) -> Report:
+def check(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None, layout: Layout | None = None) -> Report:
     """Read every row of every file and report all that is wrong, instead of stopping at the first."""
     findings: list[Finding] = []
-    examples: list[Example] = []
-    missing = 0
+    files: list[FileRows] = []
     for path in data_files(paths):
         try:
-            for where, line in lines(path):
-                try:
-                    example = read_example(where, line, scheme, pool)
-                except DataError as error:
-                    findings.append(Finding(True, where, str(error).removeprefix(f"{where}: ")))
-                    continue
-                if example is None:
-                    missing += 1
-                else:
-                    examples.append(example)
+            file = read_file(path, scheme, pool, layout)
         except DataError as error:
             where, _, message = str(error).partition(": ")
             findings.append(Finding(True, where, message))
+            continue
+        files.append(file)
+        findings += [Finding(True, one.where, one.reason) for one in file.rejected]
+        if file.unlabelled:
+            findings.append(Finding(False, str(path), f"{file.unlabelled} sentences have no label at all and will not be used"))
+    examples = [example for file in files for example in file.examples]
     findings += _lengths(examples) + _identifiers(examples) + _copies(examples) + _support(examples, scheme)
-    return Report(findings, examples, missing)
+    return Report(findings, examples, files)
 
 
 def agreement(examples: Sequence[Example], scheme: LabelScheme) -> dict[str, tuple[int, float]]:
@@ -139,7 +141,8 @@ def _copies(examples: Sequence[Example]) -> list[Finding]:
     for i, j in sorted(exact):
         one, other = examples[i], examples[j]
         shared = set(one.labels) & set(other.labels)
-        differing = [group for group in shared if one.labels[group] != other.labels[group]]
+        open_ = {*one.unknown, *other.unknown}
+        differing = [group for group in shared if set(one.labels[group]) - open_ != set(other.labels[group]) - open_]
         # An unattributed quotation may well mean different things after different sentences.
         if differing and normalise(one.context) == normalise(other.context):
             group = differing[0]

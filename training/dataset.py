@@ -1,8 +1,11 @@
-"""Labelled sentences: reading JSON Lines, joining labels of real sentences with a pool of articles, target arrays."""
+"""Labelled sentences: reading files, joining labels of real sentences with a pool of articles, target arrays."""
 
 from __future__ import annotations
 
+import csv
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +18,17 @@ from classify.copies import digest as digest
 from classify.copies import normalise as normalise
 from classify.errors import DataError
 from classify.labels import LabelScheme
+from classify.writers import replacing
+from training.columns import Layout, UnknownLabelError, own_labels, recognise
 from training.corpus import read_texts
+from training.tables import SUFFIXES, Rejected, read_table
 
+logger = logging.getLogger(__name__)
+
+# Above this share of rows that cannot be used, a file is broken, not blemished.
+MAX_REJECTED = 0.01
+# So many of them are shown.
+SHOWN = 20
 SPLITS = ("train", "validation", "test", "development")
 
 
@@ -34,6 +46,7 @@ class Example:
         disputed: labels on which two careful readers differed, or of which the only one was unsure; they neither teach nor count.
         read_twice: whether two readers labelled the row independently.
         real: whether it was joined from a pool of real articles.
+        unknown: labels of the groups named that the row says nothing about.
         where: file and line, for messages.
     """
 
@@ -47,6 +60,7 @@ class Example:
     disputed: tuple[str, ...] = ()
     read_twice: bool = False
     real: bool = False
+    unknown: tuple[str, ...] = ()
     where: str = field(default="", compare=False)
 
     @property
@@ -56,7 +70,7 @@ class Example:
 
 
 def data_files(paths: Iterable[Path]) -> list[Path]:
-    """The ``.jsonl`` files behind ``paths``, folders searched, in a stable order.
+    """The files of labelled sentences behind ``paths``, folders searched, in a stable order.
 
     Raises:
         DataError: when a path does not exist or a folder holds none.
@@ -64,9 +78,9 @@ def data_files(paths: Iterable[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(path.glob("*.jsonl"))
+            found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
             if not found:
-                raise DataError(f"the folder {path} holds no .jsonl files")
+                raise DataError(f"the folder {path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files")
             files.extend(found)
         elif path.is_file():
             files.append(path)
@@ -109,15 +123,16 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
     """One row as an example.
 
     Raises:
-        DataError: for a missing text, a group that is not a list, an exclusive one without exactly one label, or an unknown
-            label; names the valid ones.
+        UnknownLabelError: for a label the scheme lacks; names the valid ones.
+        DataError: for a missing text, a group that is not a list, an exclusive one without exactly one label, and the like.
     """
     text = row.get("text")
     if not isinstance(text, str) or not text.strip():
         raise DataError(f'{where}: "text" is missing or empty')
     labels: dict[str, tuple[str, ...]] = {}
     for group in scheme.groups:
-        if group.id not in row:
+        # As some programs write a blank.
+        if row.get(group.id) is None:
             continue
         given = row[group.id]
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
@@ -125,7 +140,7 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
         valid = [label.id for label in group.labels]
         for one in given:
             if one not in valid:
-                raise DataError(f"{where}: unknown {group.id} label '{one}'; the labels are: {', '.join(valid)}")
+                raise UnknownLabelError(f"{where}: unknown {group.id} label '{one}'; the labels are: {', '.join(valid)}", one)
         labels[group.id] = tuple(label for label in valid if label in given)
         if group.exclusive and len(labels[group.id]) != 1:
             raise DataError(f'{where}: "{group.id}" is exclusive and needs exactly one label, not {given!r}')
@@ -135,8 +150,10 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
     if split and split not in SPLITS:
         raise DataError(f"{where}: unknown split '{split}'; the splits are: {', '.join(SPLITS)}")
     disputed = row.get("disputed") or row.get("unsure") or ()
-    if not isinstance(disputed, (list, tuple)):
-        raise DataError(f'{where}: "disputed" must be a list of label ids, not {disputed!r}')
+    unknown = row.get("unknown") or ()
+    for key, value in (("disputed", disputed), ("unknown", unknown)):
+        if not isinstance(value, (list, tuple)):
+            raise DataError(f'{where}: "{key}" must be a list of label ids, not {value!r}')
     # Without the folder, so that the same file is recognised from wherever it is named.
     identity = str(row["id"] if row.get("id") not in (None, "") else Path(where).name)
     return Example(
@@ -147,6 +164,7 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
         group=str(row.get("group") or identity),
         origin=str(row.get("origin") or row.get("source") or ""),
         split=split,
+        unknown=tuple(str(one) for one in unknown),
         disputed=tuple(str(one) for one in disputed),
         read_twice=row.get("annotation") in ("agreed", "adjudicated"),
         where=where,
@@ -212,43 +230,200 @@ def read_example(where: str, line: str, scheme: LabelScheme, pool: Pool | None) 
     return replace(parse(where, row, scheme), real=real)
 
 
+@dataclass
+class FileRows:
+    """What one file holds.
+
+    Attributes:
+        path: the file.
+        examples: its usable rows.
+        rejected: rows that cannot be used.
+        without_text: labels of sentences whose article is not in the pool.
+        unlabelled: sentences of a table that nobody labelled.
+        columns: what the columns of a table were taken for, ``""`` for rows in the project's own JSON Lines.
+        unknown_labels: labels the scheme lacks, and how often each made a row unusable.
+    """
+
+    path: Path
+    examples: list[Example] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    without_text: int = 0
+    unlabelled: int = 0
+    columns: str = ""
+    unknown_labels: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def size(self) -> int:
+        """Rows of any kind."""
+        return len(self.examples) + self.lost + self.without_text + self.unlabelled
+
+    @property
+    def lost(self) -> int:
+        """Rows that cannot be used, those counted that went under with a broken one."""
+        return sum(one.rows for one in self.rejected)
+
+    @property
+    def broken(self) -> bool:
+        """Whether too many rows cannot be used."""
+        return self.lost > MAX_REJECTED * self.size
+
+    def reject(self, where: str, error: DataError) -> None:
+        """Note a row that cannot be used."""
+        if isinstance(error, UnknownLabelError):
+            self.unknown_labels[error.label] += 1
+        self.rejected.append(Rejected(where, str(error).removeprefix(f"{where}: ")))
+
+
+def is_own_format(path: Path, scheme: LabelScheme) -> bool:
+    """Whether a JSON Lines file is in the project's own format, whose fields need no guessing: named by its first rows."""
+    if path.suffix.lower() != ".jsonl":
+        return False
+    found = ordinary = 0
+    for number, (_, line) in enumerate(lines(path)):
+        if number == 100:
+            break
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            # Label Studio and doccano call their field label or labels, and mean by an empty list that nobody looked.
+            keys = [group.id for group in scheme.groups if group.id not in ("label", "labels")]
+            found += "sha256" in row or any(key in row and isinstance(row[key], list) for key in keys)
+            ordinary += 1
+    # A file without any usable row is read in that format too, whose errors are the plainer ones.
+    return found > 0 or ordinary == 0
+
+
+def read_file(path: Path, scheme: LabelScheme, pool: Pool | None = None, layout: Layout | None = None) -> FileRows:
+    """Read one file of labelled sentences, unusable rows set apart.
+
+    Raises:
+        DataError: when the file as a whole cannot be used.
+    """
+    layout = layout or Layout()
+    read = FileRows(path)
+    if not layout.names_columns and is_own_format(path, scheme):
+        for where, line in lines(path):
+            try:
+                example = read_example(where, line, scheme, pool)
+            except DataError as error:
+                read.reject(where, error)
+                continue
+            if example is None:
+                read.without_text += 1
+            else:
+                read.examples.append(example)
+        return read
+    table = read_table(path, layout.sheet)
+    read.rejected += table.rejected
+    if not table.rows:
+        return read
+    columns = recognise(table, scheme, layout)
+    read.columns = str(columns)
+    for number, row in columns.rows():
+        where = f"{path}:{number}"
+        if row is None:
+            read.unlabelled += 1
+            continue
+        try:
+            if isinstance(row, DataError):
+                raise row
+            read.examples.append(parse(where, row, scheme))
+        except DataError as error:
+            read.reject(where, error)
+    return read
+
+
+def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
+    """Write all rows that cannot be used as a CSV of ``file``, ``line`` and ``reason``."""
+    with replacing(path, encoding="utf-8-sig") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["file", "line", "reason"])
+        for one in rejected:
+            file, _, line = one.where.rpartition(":")
+            writer.writerow([file, line, one.reason])
+
+
 @dataclass(frozen=True)
 class Loaded:
     """Examples and what could not be had."""
 
     examples: list[Example]
     without_text: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    unlabelled: int = 0
 
 
-def load(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None) -> Loaded:
+def load(
+    paths: Sequence[Path],
+    scheme: LabelScheme,
+    pool: Pool | None = None,
+    layout: Layout | None = None,
+    rejected: Path | None = None,
+) -> Loaded:
     """Read all files; rows that carry a ``sha256`` instead of a text are joined with ``pool``.
 
+    Args:
+        paths: files and folders.
+        scheme: the labels.
+        pool: articles.
+        layout: what the user says about the columns of tables.
+        rejected: file to list unusable rows in.
+
     Raises:
-        DataError: for unusable rows, or when nothing at all could be read.
+        DataError: when more than one in a hundred rows of a file cannot be used, or nothing at all could be read.
     """
-    examples: list[Example] = []
-    missing = 0
-    for path in data_files(paths):
-        for where, line in lines(path):
-            example = read_example(where, line, scheme, pool)
-            if example is None:
-                missing += 1
-            else:
-                examples.append(example)
+    files = [read_file(path, scheme, pool, layout) for path in data_files(paths)]
+    lost = [one for file in files for one in file.rejected]
+    if rejected is not None:
+        write_rejected(rejected, lost)
+    for file in files:
+        if file.columns:
+            logger.warning("%s", file.columns)
+    for file in files:
+        if file.broken:
+            raise DataError(_broken(file))
+    for file in files:
+        if file.unlabelled:
+            hint = "  (--blank none, if they were read and have none)" if not layout or layout.blank == "unknown" else ""
+            logger.warning("%s: %d sentences without any label were left out%s", file.path.name, file.unlabelled, hint)
+        if file.rejected:
+            logger.warning("%s: %d of %d rows cannot be used and were left out:", file.path.name, file.lost, file.size)
+            for text in shown(file.rejected):
+                logger.warning("  %s", text)
+    examples = [example for file in files for example in file.examples]
+    missing = sum(file.without_text for file in files)
     if not examples:
         hint = " (labels of real sentences need --pool, the articles they were drawn from)" if missing else ""
         raise DataError(f"no labelled sentence found in {', '.join(str(path) for path in paths)}{hint}")
-    return Loaded(examples, missing)
+    return Loaded(examples, missing, tuple(lost), sum(file.unlabelled for file in files))
+
+
+def shown(rejected: Sequence[Rejected]) -> list[str]:
+    """The first unusable rows, a line each, and how many more there are."""
+    more = [f"... and {len(rejected) - SHOWN} more (--rejected FILE lists all)"] if len(rejected) > SHOWN else []
+    return [*(str(one) for one in rejected[:SHOWN]), *more]
+
+
+def _broken(file: FileRows) -> str:
+    hint = f"\n{own_labels(file.path)}" if 2 * sum(file.unknown_labels.values()) > file.lost else ""
+    if len(file.rejected) == 1 and file.lost == 1:
+        return f"{file.rejected[0]}{hint if file.columns else ''}"
+    listed = "".join(f"\n  {text}" for text in shown(file.rejected))
+    share = f"{file.lost} of {file.size} rows of {file.path} cannot be used, and more than {MAX_REJECTED:.0%} stops:"
+    return f"{share}{listed}{hint}"
 
 
 def targets(examples: Sequence[Example], scheme: LabelScheme) -> NDArray[np.float32]:
-    """Targets of shape ``(examples, labels)``: 1, 0, or NaN where a row does not speak of the label's group."""
+    """Targets of shape ``(examples, labels)``: 1, 0, or NaN where a row does not speak of the label."""
     matrix = np.full((len(examples), len(scheme)), np.nan, dtype=np.float32)
     for group, columns in scheme.spans():
         ids = [label.id for label in group.labels]
         for i, example in enumerate(examples):
             if group.id in example.labels:
-                matrix[i, columns] = [one in example.labels[group.id] for one in ids]
+                given = example.labels[group.id]
+                matrix[i, columns] = [float("nan") if one in example.unknown else one in given for one in ids]
     return matrix
 
 

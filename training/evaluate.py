@@ -20,6 +20,7 @@ from classify.resources import resource
 from classify.writers import replacing
 from training import probes
 from training.baselines import Keywords, TfidfLogistic
+from training.columns import Layout
 from training.dataset import Example, Pool, load, scored, targets
 from training.metrics import calibration_error, figures
 
@@ -77,6 +78,7 @@ def evaluate(
     keywords: Path | None = None,
     resamples: int = 1000,
     probe: bool = False,
+    layout: Layout | None = None,
 ) -> dict[str, Any]:
     """Score a model directory and the baselines.
 
@@ -88,6 +90,7 @@ def evaluate(
         keywords: the keyword list; None for the shipped one where its labels fit.
         resamples: bootstrap samples.
         probe: also ask the shipped probes, which are about the shipped labels.
+        layout: what columns of tables mean, where that is not found.
 
     Returns:
         everything as plain JSON values: ``labels``, ``training``, ``parts`` (per part ``name``, ``rows``, ``disputed``,
@@ -99,14 +102,14 @@ def evaluate(
     # Before the long work, because the probes are of no use to a model of other labels.
     probed = probes.run(classifier, asked)
     joined = Pool(pool) if pool else None
-    loaded = load(data, scheme, joined)
+    loaded = load(data, scheme, joined, layout)
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
     record_path = classifier.directory.path / "training.json"
     record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.exists() else {}
     baseline: TfidfLogistic | None = None
     if train_data and record:
-        rows = training_examples(record, load(train_data, scheme, joined).examples)
+        rows = training_examples(record, load(train_data, scheme, joined, layout).examples)
         baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
     words = Keywords(keywords or resource("configs/keywords.yaml"), scheme)
     result: dict[str, Any] = {"labels": scheme.ids, "training": record, "parts": []}

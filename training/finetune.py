@@ -29,7 +29,8 @@ from classify.resources import resource
 from training import distil, splits
 from training.base import is_directory, load_model, load_tokenizer
 from training.calibrate import calibration, choose_thresholds, fold_into_head
-from training.dataset import Example, Pool, load, scored, targets
+from training.columns import Layout
+from training.dataset import Example, Pool, data_files, load, scored, targets
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.mixing import mix_back
@@ -48,6 +49,8 @@ class TrainSettings:
         base: directory or hub id of any BERT-family checkpoint.
         labels: the label scheme; by default the shipped one.
         data: labelled files or folders of them.
+        table: what columns of tables mean, where that is not found (see :class:`training.columns.Layout`).
+        rejected: file to list rows in that cannot be used.
         pool: articles to join labels without text with.
         output: model directory to write; an earlier one is replaced when the run has succeeded.
         epochs: at most so many passes; early stopping may end sooner.
@@ -78,6 +81,8 @@ class TrainSettings:
     output: Path
     data: tuple[Path, ...]
     labels: Path = field(default_factory=lambda: resource("configs/labels.yaml"))
+    table: Layout = field(default_factory=Layout)
+    rejected: Path | None = None
     pool: tuple[Path, ...] = ()
     epochs: int = 8
     patience: int = 3
@@ -383,7 +388,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
     scheme = LabelScheme.load(settings.labels)
     pool = Pool(settings.pool) if settings.pool else None
-    loaded = load(settings.data, scheme, pool)
+    loaded = load(settings.data, scheme, pool, settings.table, settings.rejected)
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
     examples = loaded.examples
@@ -391,7 +396,9 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     train_part = [e for e, side in zip(examples, sides, strict=True) if side == "train"]
     validation_part = [e for e, side in zip(examples, sides, strict=True) if side == "validation"]
     if not train_part or (settings.validation > 0 and not validation_part):
-        raise DataError(f"{len(examples)} sentences are too few to divide: give more data or smaller shares")
+        whole = len({example.group for example in examples})
+        hint = f" (those of one of the {whole} documents stay together)" if 1 < whole < len(examples) else ""
+        raise DataError(f"{len(examples)} sentences are too few to divide{hint}: give more data or other shares")
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
@@ -519,9 +526,8 @@ def _cross_validated(
 def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]) -> dict[str, Any]:
     """What somebody needs to repeat the run: settings, data digests, versions, machine."""
     digests: dict[str, str] = {}
-    for path in settings.data:
-        for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-            digests[file.name] = _sha256(file)
+    for file in data_files(settings.data):
+        digests[file.name] = _sha256(file)
     if settings.soft_labels:
         digests[settings.soft_labels.name] = _sha256(settings.soft_labels)
     base = _named(settings.base)
@@ -531,6 +537,7 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
         "settings": {**as_dict(settings), "base": base["name"], "mix_base": mixed and mixed["name"], "output": settings.output.name,
                      "labels": settings.labels.name, "data": [path.name for path in settings.data],
                      "pool": [path.name for path in settings.pool],
+                     "rejected": settings.rejected.name if settings.rejected else None,
                      "soft_labels": settings.soft_labels.name if settings.soft_labels else None},
         "base": base,
         **({"mixed_back": mixed} if mixed else {}),

@@ -93,7 +93,14 @@ def load(cls: type[T], path: Path | None, overrides: Mapping[str, Any] | None = 
         if loaded is not None and not isinstance(loaded, dict):
             raise SettingsError(f"{path} must hold 'key: value' lines, not {type(loaded).__name__}")
         values.update(loaded or {})
-    values.update({key: value for key, value in (overrides or {}).items() if value is not None})
+    for key, value in (overrides or {}).items():
+        if isinstance(value, Mapping):
+            # A block: its own keys win one by one.
+            block = values.get(key)
+            if value:
+                values[key] = {**block, **value} if isinstance(block, Mapping) else value
+        elif value is not None:
+            values[key] = value
     return build(cls, values, where=str(path) if path else "the settings")
 
 

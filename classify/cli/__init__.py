@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from classify.cli import check_data, evaluate, export, predict, pretrain, suggest, train
+from classify.cli import check_data, evaluate, export, labels, predict, pretrain, suggest, train
 from classify.errors import ClassifyError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command("predict")(predict.predict)
 app.command("check-data")(check_data.check_data)
 app.command("suggest")(suggest.suggest)
 app.command("train")(train.train)
+app.add_typer(labels.app, name="labels")
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("pretrain")(pretrain.pretrain)

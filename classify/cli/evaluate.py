@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from classify.cli._table import Blank, ContextColumn, GroupColumn, LabelColumns, Separator, Sheet, TextColumn, table_flags
+
 
 def evaluate(
     data: Annotated[list[Path], typer.Option(help="Labelled file or folder; may be given again.")],
@@ -15,6 +17,13 @@ def evaluate(
     train_data: Annotated[
         Optional[list[Path]], typer.Option(help="What the model was trained on, for the TF-IDF baseline; by default --data.")
     ] = None,
+    text_column: TextColumn = None,
+    label_columns: LabelColumns = None,
+    context_column: ContextColumn = None,
+    group_column: GroupColumn = None,
+    separator: Separator = None,
+    sheet: Sheet = None,
+    blank: Blank = None,
     output: Annotated[Optional[Path], typer.Option(help="Folder for evaluation.json, evaluation.md and pictures.")] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Also ask the probes: swapped speakers, negations, typos.")] = False,
     card: Annotated[Optional[Path], typer.Option(help="Also write the model card here (and as README.md of the model).")] = None,
@@ -25,8 +34,10 @@ def evaluate(
     need_training("evaluating")
     quiet_libraries()
     from training import evaluate as evaluation
+    from training.columns import Layout
 
-    result = evaluation.evaluate(model, data, pool or [], train_data or data, probe=probes)
+    layout = Layout(**table_flags(text_column, label_columns, context_column, group_column, separator, sheet, blank))
+    result = evaluation.evaluate(model, data, pool or [], train_data or data, probe=probes, layout=layout)
     typer.echo(evaluation.markdown(result))
     if output is not None:
         evaluation.write(result, output)

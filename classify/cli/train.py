@@ -7,14 +7,34 @@ from typing import Annotated, Optional
 
 import typer
 
+from classify.cli._table import (
+    Blank,
+    ContextColumn,
+    GroupColumn,
+    LabelColumns,
+    RejectedFile,
+    Separator,
+    Sheet,
+    TextColumn,
+    table_flags,
+)
+
 
 def train(
     config: Annotated[Optional[Path], typer.Option(help="Recipe (YAML); flags win over it.")] = None,
-    data: Annotated[Optional[list[Path]], typer.Option(help="Labelled file or folder; may be given again.")] = None,
+    data: Annotated[Optional[list[Path]], typer.Option(help="Labelled file (CSV, XLSX, JSON ...) or folder; may be given again.")] = None,
     labels: Annotated[Optional[Path], typer.Option(help="Label scheme (labels.yaml); by default the shipped one.")] = None,
     base: Annotated[Optional[str], typer.Option(help="Model directory or hub id of any BERT-family checkpoint.")] = None,
     output: Annotated[Optional[Path], typer.Option(help="Model directory to write.")] = None,
     pool: Annotated[Optional[list[Path]], typer.Option(help="Articles that labels without text were drawn from.")] = None,
+    text_column: TextColumn = None,
+    label_columns: LabelColumns = None,
+    context_column: ContextColumn = None,
+    group_column: GroupColumn = None,
+    separator: Separator = None,
+    sheet: Sheet = None,
+    blank: Blank = None,
+    rejected: RejectedFile = None,
     seed: Annotated[Optional[int], typer.Option(help="Seed of everything random but the splits.")] = None,
     epochs: Annotated[Optional[int], typer.Option(help="At most so many passes over the data.")] = None,
     batch_size: Annotated[Optional[int], typer.Option(help="Sentences a step.")] = None,
@@ -47,6 +67,7 @@ def train(
         "data": data, "labels": labels, "base": base, "output": output, "pool": pool, "seed": seed, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "folds": folds, "context": context, "compact": compact,
         "soft_labels": soft_labels,
+        "table": table_flags(text_column, label_columns, context_column, group_column, separator, sheet, blank), "rejected": rejected,
         "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export,
     }  # fmt: skip
     settings = load(TrainSettings, config, flags)

@@ -1,4 +1,4 @@
-"""Every command and Python block of the README is run, in a copy of the checkout with little data."""
+"""Every command and Python block of the README, and every command of docs/retraining.md, is run in a copy of the checkout."""
 
 import os
 import re
@@ -11,8 +11,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.strip()]
+RETRAINING = (ROOT / "docs" / "retraining.md").read_text(encoding="utf-8")
+
+
+def blocks(text):
+    return re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(text):
+    return [line for kind, block in blocks(text) if kind == "sh" for line in block.splitlines() if line.strip()]
+
+
+BLOCKS = blocks(README)
+COMMANDS = commands(README)
 SNIPPETS = [block for kind, block in BLOCKS if kind == "python"]
 # Installing is what CI and the packaging test do; in an environment that has the package, only the rest of the line is left.
 INSTALL = re.compile(r"^(?:python -m )?pip install [^&]*(?:&&\s*|$)")
@@ -85,3 +96,27 @@ def test_readme_output_is_what_the_command_prints(checkout, environment):
     for line in shown.splitlines():
         if line.strip() and line.strip() != "...":
             assert line.rstrip() in printed
+
+
+def test_retraining_commands_work_in_order(tmp_path, tiny_model, environment):
+    for name in ("configs", "docs", "seeds"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    # Small, because what is asked here is whether the commands go together.
+    shutil.copytree(tiny_model, tmp_path / "model")
+    said = ""
+    for command in commands(RETRAINING):
+        rest = INSTALL.sub("", command).strip()
+        if rest:
+            done = subprocess.run(rest, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, f"{rest}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            assert "Traceback" not in done.stderr
+            said += done.stdout + done.stderr
+    scheme = next(block for kind, block in blocks(RETRAINING) if kind == "yaml")
+    written = (tmp_path / "my-labels.yaml").read_text(encoding="utf-8")
+    assert [line.split("#")[0].rstrip() for line in scheme.splitlines()] == [
+        line.split("#")[0].rstrip() for line in written.splitlines() if not line.startswith("#")
+    ]
+    shown = next(block for kind, block in blocks(RETRAINING) if kind == "")
+    # Once by the check and once by the training.
+    assert said.count(shown.strip()) >= 2
+    assert re.search(r"(negative|neutral|positive) 0\.\d\d", said)

@@ -176,7 +176,7 @@ def test_own_scheme(tmp_path, write_rows, run_cli):
 
 def test_nothing_to_check_is_a_users_mistake(tmp_path, run_cli, assert_refused):
     assert_refused(run_cli("check-data", tmp_path / "absent.jsonl"), "absent.jsonl")
-    with pytest.raises(DataError, match="holds no .jsonl files"):
+    with pytest.raises(DataError, match="holds no .jsonl, .* or .xlsx files"):
         check([tmp_path], LabelScheme.from_ids(["a"]))
 
 

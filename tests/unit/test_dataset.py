@@ -131,7 +131,7 @@ def test_folders_are_searched_in_order(tmp_path):
 
 def test_missing_and_empty_places_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"the folder .*empty holds no \.jsonl files"):
+    with pytest.raises(DataError, match=r"the folder .*empty holds no \.jsonl, .* or \.xlsx files"):
         load([tmp_path / "empty"], SCHEME)
     with pytest.raises(DataError, match=r"no data file or folder at .*absent"):
         load([tmp_path / "absent"], SCHEME)
