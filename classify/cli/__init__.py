@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from classify.cli import check_data, diff, evaluate, export, predict, pretrain, train
+from classify.cli import check_data, diff, evaluate, export, predict, pretrain, reproduce, train
 from classify.errors import ClassifyError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("check-data")(check_data.check_data)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("diff")(diff.diff)
+app.command("reproduce")(reproduce.reproduce)
 app.command("export")(export.export)
 app.command("pretrain")(pretrain.pretrain)
 
