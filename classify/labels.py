@@ -32,6 +32,7 @@ class Label:
         includes, excludes: short phrases that mark the border.
         border_cases: pairs (case, decision).
         yes, no: example sentences.
+        renamed_from: the id under which earlier models and data know the label, ``""`` where it never had another.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Label:
     border_cases: tuple[tuple[str, str], ...] = ()
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
+    renamed_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,11 @@ class LabelScheme:
                     raise LabelsError(f"{here}: the id '{name}' is used twice; every group and label needs its own")
                 seen.add(name)
             groups.append(group)
+        renamed = [label.renamed_from for group in groups for label in group.labels if label.renamed_from]
+        for name in renamed:
+            if name in seen or renamed.count(name) > 1:
+                what = "is still the id of another" if name in seen else "is claimed by two labels"
+                raise LabelsError(f"{where}: 'renamed_from: {name}' {what}; an old label goes on as one new label")
         return cls(tuple(groups), _sequence(data, "rules", where))
 
     @classmethod
@@ -252,6 +259,9 @@ def _label(entry: Any, where: str) -> Label:
     cases = _sequence(entry, "border_cases", here)
     if not all(isinstance(case, Mapping) and "case" in case and "decision" in case for case in cases):
         raise LabelsError(f"{here}: each of 'border_cases' needs a 'case' and a 'decision'")
+    renamed_from = entry.get("renamed_from") or ""
+    if not isinstance(renamed_from, str):
+        raise LabelsError(f"{here}: 'renamed_from' must be the label's old id, not {renamed_from!r}")
     return Label(
         id=entry["id"],
         names=_by_language(entry, "name", where),
@@ -261,4 +271,5 @@ def _label(entry: Any, where: str) -> Label:
         border_cases=tuple((case["case"], case["decision"]) for case in cases),
         yes=_sequence(examples, "yes", f"{here}, 'examples'"),
         no=_sequence(examples, "no", f"{here}, 'examples'"),
+        renamed_from=renamed_from,
     )

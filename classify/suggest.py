@@ -21,9 +21,9 @@ from classify.classifier import Classifier
 from classify.copies import Copies, digest, words
 from classify.decisions import Decisions, decide
 from classify.errors import DocumentError, SettingsError
+from classify.furniture import is_furniture
 from classify.labels import LabelScheme
 from classify.predict import Options, sentences
-from classify.sentences import is_furniture
 from classify.tasks import Labelled, Suggestion
 
 Floats = NDArray[np.float64]

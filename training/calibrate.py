@@ -96,20 +96,26 @@ def calibration(
     return scale, shift
 
 
+def output_layer(model: torch.nn.Module, labels: int) -> torch.nn.Linear | None:
+    """The last linear layer with an output a label; None where it is not recognised."""
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == labels and m.bias is not None]
+    return layers[-1] if layers else None
+
+
 def fold_into_head(model: torch.nn.Module, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> bool:
     """Put the calibration into the output layer, so that every program that reads the directory gets calibrated scores.
 
     Returns:
         whether the model has such a layer, the last linear one with an output a label.
     """
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(scale) and m.bias is not None]
-    if not layers:
+    layer = output_layer(model, len(scale))
+    if layer is None:
         logger.warning("the model's output layer was not recognised: its scores are left uncalibrated")
         return False
     with torch.no_grad():
-        by = torch.from_numpy(scale).to(layers[-1].weight)
-        layers[-1].weight.mul_(by[:, None])
-        layers[-1].bias.mul_(by).add_(torch.from_numpy(shift).to(layers[-1].bias))
+        by = torch.from_numpy(scale).to(layer.weight)
+        layer.weight.mul_(by[:, None])
+        layer.bias.mul_(by).add_(torch.from_numpy(shift).to(layer.bias))
     return True
 
 

@@ -9,43 +9,67 @@ from typing import Any
 
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
+from classify.resources import resource
 from classify.writers import replacing
+from training.diff import table
 from training.evaluate import markdown
 
+SHIPPED = "indonews-classify"
 SHIPPED_DATA = ("sentences.jsonl", "news_labels.jsonl")
 CONTEXT = {
     True: "It reads each sentence with the one before it, no further back: a quotation whose speaker stands earlier may lose its stance.",
     False: "It reads one sentence at a time: a quotation whose speaker stands in the sentence before may lose its stance.",
 }
+NOTHING_ASIDE = (
+    "No sentence was kept aside to judge this model by: `classify evaluate --model ... --data ...` on sentences it has not seen.\n"
+)
 PROSE = Path(__file__).with_name("card.md")
 
 
-def card(result: dict[str, Any], directory: ModelDirectory) -> str:
+def card(result: dict[str, Any], directory: ModelDirectory, name: str = "") -> str:
     """The card as Markdown with a YAML header.
 
     Args:
         result: what :func:`training.evaluate.evaluate` returned.
         directory: the model it was run on.
+        name: what a model that is not the shipped one is called; by default as its directory.
     """
     template = PROSE.read_text(encoding="utf-8")
     record = result["training"]
     pretraining = directory.path / "pretrain.json"
     base = json.loads(pretraining.read_text(encoding="utf-8")) if pretraining.exists() else None
+    # What is told of the shipped model's making is true of no other.
+    shipped = (
+        base is not None
+        and set(SHIPPED_DATA) <= set(record.get("data", {}))
+        and directory.scheme.ids == LabelScheme.load(resource("configs/labels.yaml")).ids
+    )
+    name = SHIPPED if shipped else name or directory.path.resolve().name
     values = {
-        "header": _header(result, directory.scheme),
+        "header": _header(result, directory.scheme, name, shipped),
+        "name": name,
+        "groups": ", ".join(f"{len(group.labels)} labels of {group.id}" for group in directory.scheme.groups),
         "labels": _labels(directory.scheme, directory),
-        "evaluation": markdown(result).replace("### ", "#### "),
+        "evaluation": markdown(result).replace("### ", "#### ") if result["parts"] else NOTHING_ASIDE,
+        "against_base": _against_base(record),
         "training": _training(record),
         "pretraining": _pretraining(base),
         "parameters": _parameters(directory.config),
         "context": CONTEXT[directory.decisions.context],
     }
-    # What is told of the shipped model's making is true of no other.
-    shipped = base is not None and set(SHIPPED_DATA) <= set(record.get("data", {}))
     template = re.sub(r"{{#shipped}}\n(.*?){{/shipped}}\n", r"\1" if shipped else "", template, flags=re.DOTALL)
-    for name, value in values.items():
-        template = template.replace("{{" + name + "}}", value)
+    template = re.sub(r"{{\^shipped}}\n(.*?){{/shipped}}\n", "" if shipped else r"\1", template, flags=re.DOTALL)
+    for key, value in values.items():
+        template = template.replace("{{" + key + "}}", value)
     return template
+
+
+def _against_base(record: dict[str, Any]) -> str:
+    labels = {name: row for name, row in record.get("figures", {}).get("against_base", {}).items() if row["support"]}
+    if not labels:
+        return ""
+    head = f"Beside the model it continues, on the sentences kept aside that neither was trained on ({record['base']['name']} first):"
+    return "\n".join(["", head, "", *table(labels, record["base"]["name"], "this model"), ""])
 
 
 def _parameters(config: dict[str, Any]) -> str:
@@ -55,10 +79,12 @@ def _parameters(config: dict[str, Any]) -> str:
     return f"{layers} layers of {hidden}, {pieces:,} word pieces, {total / 1e6:.0f} million parameters"
 
 
-def _header(result: dict[str, Any], scheme: LabelScheme) -> str:
-    lines = ["---", "language: id", "license: apache-2.0", "library_name: transformers"]
-    lines += ["pipeline_tag: text-classification", "tags: [news, multi-label, stance, topic, onnx]"]
-    lines += ["model-index:", "- name: indonews-classify", "  results:"]
+def _header(result: dict[str, Any], scheme: LabelScheme, name: str, shipped: bool) -> str:
+    lines = ["---", "language: id", *(["license: apache-2.0"] if shipped else []), "library_name: transformers"]
+    lines += ["pipeline_tag: text-classification", f"tags: [news, multi-label, {'stance, topic, ' if shipped else ''}onnx]"]
+    if not result["parts"]:
+        return "\n".join([*lines, "---"])
+    lines += ["model-index:", f"- name: {json.dumps(name, ensure_ascii=False) if not shipped else name}", "  results:"]
     for part in result["parts"]:
         lines += ["  - task: {type: text-classification, name: multi-label sentence classification}",
                   f"    dataset: {{type: json, name: '{part['name']}'}}", "    metrics:"]  # fmt: skip
@@ -131,9 +157,9 @@ def _pretraining(base: dict[str, Any] | None) -> str:
     return text
 
 
-def write_card(result: dict[str, Any], directory: ModelDirectory, path: Path) -> None:
-    """Write the card to ``path`` and as ``README.md`` into the model directory."""
-    text = card(result, directory)
-    for target in (path, directory.path / "README.md"):
+def write_card(result: dict[str, Any], directory: ModelDirectory, path: Path | None = None, name: str = "") -> None:
+    """Write the card to ``path`` and as ``README.md`` into the model directory; ``name`` as in :func:`card`."""
+    text = card(result, directory, name)
+    for target in ([path] if path else []) + [directory.path / "README.md"]:
         with replacing(target) as stream:
             stream.write(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from classify.classifier import Classifier
 from classify.decisions import Decisions, decide
-from classify.errors import ClassifyError, DataError
+from classify.errors import ClassifyError, DataError, ModelDirectoryError
 from classify.labels import LabelScheme
+from classify.modeldir import ModelDirectory
 from classify.resources import resource
 from classify.writers import replacing
 from training import probes
@@ -45,17 +46,56 @@ def parts(examples: Sequence[Example], record: dict[str, Any]) -> list[Part]:
     Raises:
         DataError: when nothing is left that the model was not trained on.
     """
-    trained_on = set(record.get("data", {}))
-    held_out = _held_out(record)
+    aside = unseen(record)
     found: dict[str, list[Example]] = {}
     for example in examples:
-        if example.file not in trained_on:
-            found.setdefault(example.file, []).append(example)
-        elif (example.file, example.id) in held_out:
-            found.setdefault(f"{example.file} ({held_out[example.file, example.id]} split)", []).append(example)
+        split = aside(example)
+        if split is not None:
+            found.setdefault(f"{example.file} ({split} split)" if split else example.file, []).append(example)
     if not found:
         raise DataError("every sentence of the data was used in training this model: there is nothing to evaluate on")
     return [Part(name, rows) for name, rows in found.items()]
+
+
+def record_of(directory: ModelDirectory) -> dict[str, Any]:
+    """``training.json`` of a model directory, ``{}`` where there is none.
+
+    Raises:
+        ModelDirectoryError: when it is damaged.
+    """
+    path = directory.path / "training.json"
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise ModelDirectoryError(f"{path} cannot be read ({error}): take it from where the model came from") from None
+    if not isinstance(loaded, dict):
+        raise ModelDirectoryError(f"{path} does not hold a JSON object: take it from where the model came from")
+    return loaded
+
+
+def unseen(record: dict[str, Any]) -> Callable[[Example], str | None]:
+    """Tells of a sentence what a model has to do with it.
+
+    Args:
+        record: ``training.json`` of the model, ``{}`` where there is none.
+
+    Returns:
+        a function: the split in which the run, and those before it that it continues, kept the sentence aside; ``""`` for one of a
+        file that none of them read; None for one that was trained on.
+    """
+    runs = [(set(run.get("data", {})), _held_out(run)) for run in (record, *record.get("before", []))]
+
+    def split(example: Example) -> str | None:
+        name = ""
+        for files, held_out in runs:
+            if example.file in files:
+                found = held_out.get((example.file, example.id))
+                if found is None:
+                    return None
+                name = name or found
+        return name
+
+    return split
 
 
 def training_examples(record: dict[str, Any], examples: Sequence[Example]) -> list[Example]:
@@ -105,15 +145,30 @@ def evaluate(
     loaded = load(data, scheme, joined, layout)
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
-    record_path = classifier.directory.path / "training.json"
-    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.exists() else {}
+    record = record_of(classifier.directory)
     baseline: TfidfLogistic | None = None
     if train_data and record:
         rows = training_examples(record, load(train_data, scheme, joined, layout).examples)
         baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
+    result = measure(classifier, parts(loaded.examples, record), record, keywords, baseline, resamples)
+    if probe:
+        result["probes"] = [asdict(one) for one in probed]
+    return result
+
+
+def measure(
+    classifier: Classifier,
+    sentences: Sequence[Part],
+    record: dict[str, Any],
+    keywords: Path | None = None,
+    baseline: TfidfLogistic | None = None,
+    resamples: int = 1000,
+) -> dict[str, Any]:
+    """What :func:`evaluate` returns, for sentences at hand; ``record`` is the model's ``training.json``."""
+    scheme = classifier.scheme
     words = Keywords(keywords or resource("configs/keywords.yaml"), scheme)
     result: dict[str, Any] = {"labels": scheme.ids, "training": record, "parts": []}
-    for part in parts(loaded.examples, record):
+    for part in sentences:
         texts = [e.text for e in part.examples]
         predictions = classifier.predict(texts, [e.context for e in part.examples])
         scores = np.asarray([[p.scores[label] for label in scheme.ids] for p in predictions])
@@ -144,9 +199,13 @@ def evaluate(
                 "wrong": _wrong(part.examples, given, wanted, mask, scheme),
             }
         )
-    if probe:
-        result["probes"] = [asdict(one) for one in probed]
     return result
+
+
+def held_out_figures(result: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Macro-F1 of the model by part and group, from what :func:`measure` returned; what two runs are compared by."""
+    values = ((part["name"], part["systems"]["model"]["groups"]) for part in result["parts"])
+    return {name: {group: row["macro_f1"][0] for group, row in groups.items()} for name, groups in values}
 
 
 def _curves(scores: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme) -> dict[str, Any]:

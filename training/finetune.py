@@ -10,7 +10,8 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import EarlyStoppingCallback, EvalPrediction, PrinterCallback, Trainer, TrainingArguments, set_seed
 
-from classify.classifier import MAX_TOKENS
+from classify.classifier import MAX_TOKENS, Classifier
 from classify.decisions import Decisions, decide, probabilities
 from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
-from classify.modeldir import positions
+from classify.modeldir import ModelDirectory, positions
 from classify.resources import resource
 from training import distil, splits
 from training.base import is_directory, load_model, load_tokenizer
 from training.calibrate import calibration, choose_thresholds, fold_into_head
+from training.card import write_card
 from training.columns import Layout
 from training.dataset import Example, Pool, data_files, load, scored, targets
+from training.diff import compare
+from training.evaluate import held_out_figures, measure, parts, record_of, unseen
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.mixing import mix_back
 from training.noise import slip
 from training.precision import uses_bf16
+from training.rehearsal import Protection, carry_head, inherited_decisions, sha256, trained
 from training.settings import as_dict
 
 logger = logging.getLogger(__name__)
@@ -46,7 +51,8 @@ class TrainSettings:
     """Everything that decides a fine-tuning run; ``configs/default.yaml`` is the recipe of the shipped model.
 
     Attributes:
-        base: directory or hub id of any BERT-family checkpoint.
+        base: directory or hub id of any BERT-family checkpoint. From a directory that this function wrote, training continues: labels
+            that stay, under their id or that of ``renamed_from``, keep their rows of the output layer.
         labels: the label scheme; by default the shipped one.
         data: labelled files or folders of them.
         table: what columns of tables mean, where that is not found (see :class:`training.columns.Layout`).
@@ -57,13 +63,19 @@ class TrainSettings:
         patience: epochs without a better validation macro-F1 before stopping.
         batch_size, learning_rate, warmup, weight_decay, dropout: as usual; warm-up is a share of all steps.
         layer_decay: each layer below the top learns this much slower (1 = all alike).
-        context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``.
+        context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``. By default as
+            the model continued from does, otherwise not.
         slips: share of the training sentences that are read with a slip of the keyboard, another one each time.
         loss: of multi-label groups: ``plain`` cross-entropy, ``focal`` or ``asymmetric``.
         soft_labels: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
         distillation_weight: of the soft label in the target of a labelled sentence; the label has the rest.
         unlabelled: also learn what the teachers made of the pool's sentences that nobody labelled.
         mix_base, mix_share: after training, this share of this base's weights is mixed back in (see :mod:`training.mixing`).
+        protect: when continuing, keep old labels that the new data does not cover (see :mod:`training.rehearsal`): the old model's
+            scores teach them, and sentences of ``rehearse`` are seen again.
+        rehearse: files labelled with the base's labels; by default those of this checkout that the base was trained on, unless the
+            new data gives every old label.
+        rehearsal_share: of the training sentences that are rehearsed ones, as far as there are so many; 0 rehearses none.
         weighting: rare labels' positives weigh (negatives / positives) ** weighting.
         real_weight: how many times a real sentence (one joined from the pool) is seen an epoch.
         calibration_weight: how much a sentence that is not real counts in calibration and thresholds, where there are real ones.
@@ -92,7 +104,7 @@ class TrainSettings:
     weight_decay: float = 0.01
     dropout: float = 0.1
     layer_decay: float = 1.0
-    context: bool = False
+    context: bool | None = None
     context_dropout: float = 0.3
     slips: float = 0.0
     loss: str = "plain"
@@ -101,6 +113,9 @@ class TrainSettings:
     unlabelled: bool = False
     mix_base: str | None = None
     mix_share: float = 0.0
+    protect: bool = True
+    rehearse: tuple[Path, ...] = ()
+    rehearsal_share: float = 0.8
     weighting: float = 0.5
     real_weight: int = 1
     calibration_weight: float = 0.25
@@ -118,7 +133,7 @@ class TrainSettings:
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
-            ("distillation_weight", 0.0, 1.0), ("mix_share", 0.0, 1.0), ("slips", 0.0, 1.0),
+            ("distillation_weight", 0.0, 1.0), ("mix_share", 0.0, 1.0), ("slips", 0.0, 1.0), ("rehearsal_share", 0.0, 0.99),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:
@@ -132,6 +147,8 @@ class TrainSettings:
             raise SettingsError(f"setting 'learning_rate' must be above 0, not {self.learning_rate:g}")
         if self.loss not in LOSSES:
             raise SettingsError(f"setting 'loss' must be one of {', '.join(LOSSES)}, not '{self.loss}'")
+        if self.rehearse and not self.protect:
+            raise SettingsError("setting 'rehearse' needs 'protect': leave one of them out")
         if self.unlabelled and not (self.soft_labels and self.pool):
             raise SettingsError("setting 'unlabelled' needs 'soft_labels', those of teachers, and a 'pool', which holds the sentences")
         if self.soft_labels and self.folds:
@@ -271,6 +288,7 @@ def fit(
     epochs: int | None = None,
     quiet: bool = False,
     taught: NDArray[np.float32] | None = None,
+    protection: Protection | None = None,
 ) -> Run:
     """Train once.
 
@@ -283,10 +301,13 @@ def fit(
         epochs: instead of the settings'.
         quiet: no progress bar.
         taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
+        protection: of the labels of the model continued from, which answers where ``taught`` does not.
     """
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
+    if (continued := trained(settings.base)) is not None:
+        carry_head(model, continued, scheme, settings.seed)
     if settings.mix_base and settings.mix_share:
         # A share of nothing: a base that does not fit is found now, not after hours of training.
         mix_back(model, settings.mix_base, 0.0)
@@ -294,8 +315,14 @@ def fit(
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
     times = [settings.real_weight if example.real else 1 for example in train]
     repeated = [e for e, count in zip(train, times, strict=True) for _ in range(count)]
+    known = np.where(scored(train, scheme), targets(train, scheme), np.nan) if protection else targets(train, scheme)
+    weights = positive_weights(torch.from_numpy(known), settings.weighting)
+    if protection:
+        said = protection.taught(train)
+        taught = said if taught is None else np.where(np.isnan(taught), said, taught)
+        # Their scores are calibrated: a weight would only drive them up.
+        weights[protection.columns()] = 1.0
     taught_repeated = None if taught is None else np.repeat(taught, times, axis=0)
-    weights = positive_weights(torch.from_numpy(targets(train, scheme)), settings.weighting)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     bf16 = uses_bf16(settings.precision, device)
     arguments = TrainingArguments(
@@ -392,7 +419,18 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
     examples = loaded.examples
+    continued = trained(settings.base)
+    settings = replace(settings, context=bool(continued and continued.decisions.context) if settings.context is None else settings.context)
+    settings, protection = _protection(settings, scheme, continued, examples, pool)
+    _distinct(data_files([*settings.data, *settings.rehearse]))
+    if protection:
+        examples = protection.examples
     sides = splits.assign(examples, settings.validation, settings.test, settings.split_seed)
+    if protection:
+        use = protection.keep(sides)
+        examples, sides = list(compress(examples, use)), list(compress(sides, use))
+        new = sum(use[: protection.new])
+        logger.warning("%s", protection.describe(sides[new:]))
     train_part = [e for e, side in zip(examples, sides, strict=True) if side == "train"]
     validation_part = [e for e, side in zip(examples, sides, strict=True) if side == "validation"]
     if not train_part or (settings.validation > 0 and not validation_part):
@@ -402,7 +440,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
-    soft_digest = _sha256(settings.soft_labels) if settings.soft_labels else ""
+    soft_digest = sha256(settings.soft_labels) if settings.soft_labels else ""
     articles = [name for name, _ in pool.articles()] if pool and settings.unlabelled else []
     recipe = json.dumps([as_dict(settings), [example.id for example in examples], soft_digest, articles], sort_keys=True)
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -414,7 +452,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
 
     facts: dict[str, Any] = {}
     if settings.folds:
-        run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet)
+        run, decisions, facts = _cross_validated(settings, scheme, train_part + validation_part, scratch, quiet, protection)
     else:
         taught = None
         if soft is not None:
@@ -428,13 +466,15 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
                 raise DataError(f"{settings.soft_labels} has soft labels for none of the {len(train_part)} training sentences")
             by_label = np.asarray([bool(example.labels) for example in train_part])
             facts["taught"] = {"labelled": int((told & by_label).sum()), "unlabelled": int((told & ~by_label).sum())}
-        run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught)
+        run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught, protection=protection)
         _settle(run, settings)
         decisions = {}
         if validation_part:
             decisions = _decisions(run, predict_logits(run, validation_part, scheme, settings), validation_part, scheme, settings)
         facts |= {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
+    if continued:
+        decisions = inherited_decisions(continued, scheme, decisions)
     fresh = output.with_name(f".{output.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -442,10 +482,13 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     shutil.copyfile(settings.labels, fresh / "labels.yaml")
     if (Path(settings.base) / "pretrain.json").is_file():
         shutil.copyfile(Path(settings.base) / "pretrain.json", fresh / "pretrain.json")
-    _write_json(fresh / "decisions.json", {"context": settings.context, "labels": decisions})
-    _write_json(fresh / "training.json", _record(settings, examples, sides, run, facts))
+    _write_json(fresh / "decisions.json", {"context": bool(settings.context), "labels": decisions})
+    record = _record(settings, examples, sides, run, facts, continued, fresh)
+    _write_json(fresh / "training.json", record)
     if settings.export:
         export(fresh, quiet=quiet)
+    judged = [e for e, side in zip(examples, sides, strict=True) if side in ("test", "development")]
+    _judge(fresh, output.name, record, judged, continued)
     if output.exists():
         old = output.with_name(f".{output.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -456,6 +499,46 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         fresh.rename(output)
     shutil.rmtree(scratch)
     return output
+
+
+def _protection(
+    settings: TrainSettings, scheme: LabelScheme, continued: ModelDirectory | None, examples: Sequence[Example], pool: Pool | None
+) -> tuple[TrainSettings, Protection | None]:
+    """What keeps the old labels, and the settings with what was found for it, so that their record repeats the run."""
+    if continued is None:
+        if settings.rehearse:
+            raise SettingsError(
+                f"setting 'rehearse' needs a base with labels of its own, but {settings.base} has no labels.yaml: leave it out"
+            )
+        return settings, None
+    if not settings.protect:
+        return settings, None
+    protection = Protection.plan(continued, scheme, examples, settings.rehearse, settings.rehearsal_share, pool, settings.seed)
+    files, share = (protection.files, protection.share) if protection else ((), settings.rehearsal_share)
+    return replace(settings, rehearse=files, rehearsal_share=share), protection
+
+
+def _distinct(files: Sequence[Path]) -> None:
+    """Refuse two files of one name, because the record knows what was trained on by file name and id."""
+    seen: dict[str, Path] = {}
+    for file in files:
+        if seen.setdefault(file.name, file).resolve() != file.resolve():
+            raise DataError(f"{seen[file.name]} and {file} have the same name, by which the model's record knows them: rename one")
+
+
+def _judge(fresh: Path, name: str, record: dict[str, Any], judged: Sequence[Example], continued: ModelDirectory | None) -> None:
+    """Put the figures on what the run kept aside into its card and record, beside those of the model continued from."""
+    classifier = Classifier.from_pretrained(fresh)
+    known = unseen(record)
+    judged = [example for example in judged if known(example) is not None]
+    result = measure(classifier, parts(judged, record) if judged else [], record, resamples=200)
+    record["figures"]["held_out"] = held_out_figures(result)
+    if continued:
+        aside_before = unseen(record_of(continued))
+        if any(aside_before(example) is not None for example in judged):
+            record["figures"]["against_base"] = compare(continued, classifier.directory, judged, resamples=200)["labels"]
+    _write_json(fresh / "training.json", record)
+    write_card(result, classifier.directory, name=name)
 
 
 def _settle(run: Run, settings: TrainSettings) -> None:
@@ -488,7 +571,12 @@ def _decisions(
 
 
 def _cross_validated(
-    settings: TrainSettings, scheme: LabelScheme, examples: list[Example], scratch: Path, quiet: bool
+    settings: TrainSettings,
+    scheme: LabelScheme,
+    examples: list[Example],
+    scratch: Path,
+    quiet: bool,
+    protection: Protection | None = None,
 ) -> tuple[Run, dict[str, Any], dict[str, Any]]:
     """Thresholds and epochs from out-of-fold predictions, then one model on everything."""
     fold = np.asarray(splits.folds(examples, settings.folds, settings.split_seed))
@@ -504,7 +592,7 @@ def _cross_validated(
             with np.load(kept, allow_pickle=False) as saved:
                 logits[fold == number], epoch, score = saved["logits"], float(saved["epoch"]), float(saved["score"])
         else:
-            run = fit(settings, scheme, inside, outside, scratch / f"fold{number}", quiet=quiet)
+            run = fit(settings, scheme, inside, outside, scratch / f"fold{number}", quiet=quiet, protection=protection)
             part = predict_logits(run, outside, scheme, settings)
             epoch, score = run.best_epoch, run.best_macro_f1
             partial = kept.with_suffix(".part.npz")
@@ -516,43 +604,53 @@ def _cross_validated(
         scores.append(score)
         logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
     rounds = max(1, round(float(np.mean(epochs))))
-    run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet)
+    run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet, protection=protection)
     _settle(run, settings)
     decisions = _decisions(run, logits, examples, scheme, settings)
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
     return run, decisions, facts
 
 
-def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]) -> dict[str, Any]:
+def _record(
+    settings: TrainSettings,
+    examples: Sequence[Example],
+    sides: Sequence[str],
+    run: Run,
+    facts: dict[str, Any],
+    continued: ModelDirectory | None,
+    fresh: Path,
+) -> dict[str, Any]:
     """What somebody needs to repeat the run: settings, data digests, versions, machine."""
-    digests: dict[str, str] = {}
-    for file in data_files(settings.data):
-        digests[file.name] = _sha256(file)
-    if settings.soft_labels:
-        digests[settings.soft_labels.name] = _sha256(settings.soft_labels)
-    base = _named(settings.base)
-    mixed = _named(settings.mix_base) if settings.mix_base and settings.mix_share else None
+    files = data_files([*settings.data, *settings.rehearse]) + ([settings.soft_labels] if settings.soft_labels else [])
+    mixed = settings.mix_base if settings.mix_share else None
+    before = record_of(continued) if continued else {}
     return {
-        # Paths of this machine mean nothing elsewhere; names do.
-        "settings": {**as_dict(settings), "base": base["name"], "mix_base": mixed and mixed["name"], "output": settings.output.name,
-                     "labels": settings.labels.name, "data": [path.name for path in settings.data],
-                     "pool": [path.name for path in settings.pool],
+        # Paths of this machine mean nothing elsewhere; names do, and paths from where the command was given.
+        "settings": {**as_dict(settings), "base": _portable(settings.base) if is_directory(settings.base) else settings.base,
+                     "mix_base": _portable(mixed) if mixed and is_directory(mixed) else mixed,
+                     "output": settings.output.name, "labels": settings.labels.name,
                      "rejected": settings.rejected.name if settings.rejected else None,
-                     "soft_labels": settings.soft_labels.name if settings.soft_labels else None},
-        "base": base,
-        **({"mixed_back": mixed} if mixed else {}),
-        "data": digests,
+                     **{name: [_portable(path) for path in getattr(settings, name)] for name in ("data", "pool", "rehearse")},
+                     "soft_labels": _portable(settings.soft_labels) if settings.soft_labels else None},
+        "base": _named(settings.base),
+        **({"mixed_back": _named(mixed)} if mixed else {}),
+        "data": {file.name: sha256(file) for file in files},
+        "rehearsed": [file.name for file in data_files(settings.rehearse)],
+        "pool": {file.name: sha256(file) for file in data_files(settings.pool)},
+        "weights": {"sha256": sha256(fresh / "model.safetensors")} if (fresh / "model.safetensors").is_file() else {},
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
         # By file and id, so that an evaluation knows what the model has not seen.
         "held_out": {side: _ids_by_file([e for e, one in zip(examples, sides, strict=True) if one == side])
                      for side in ("test", "development") if side in sides},
+        # What the models before it were trained on, it has seen as well.
+        **({"before": [{"data": before["data"], "held_out": before.get("held_out", {})}, *before.get("before", [])]}
+           if before.get("data") else {}),
         "figures": facts,
         "history": run.history,
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "tokenizers", "datasets", "accelerate", "scikit-learn", "numpy")},
         "python": platform.python_version(),
-        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(),
-                    "bf16": uses_bf16(settings.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))},
+        "machine": machine(settings.precision),
     }  # fmt: skip
 
 
@@ -560,11 +658,24 @@ def _named(base: str) -> dict[str, str]:
     """Name of a base and, of a directory, the digest of its weights."""
     named = {"name": Path(base).name if is_directory(base) else base}
     weights = Path(base) / "model.safetensors"
-    return {**named, "sha256": _sha256(weights)} if weights.is_file() else named
+    return {**named, "sha256": sha256(weights)} if weights.is_file() else named
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def machine(precision: str) -> dict[str, Any]:
+    """What of this machine decides the last digits of a run."""
+    gpu = torch.cuda.is_available()
+    return {
+        "processor": platform.machine(),
+        "instructions": torch.cuda.get_device_name() if gpu else torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "bf16": uses_bf16(precision, torch.device("cuda" if gpu else "cpu")),
+    }
+
+
+def _portable(path: str | Path) -> str:
+    """The path from the working directory where it lies below that, else its name alone."""
+    whole = Path(path).resolve()
+    return whole.relative_to(Path.cwd()).as_posix() if whole.is_relative_to(Path.cwd()) else whole.name
 
 
 def _ids_by_file(examples: Sequence[Example]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from classify.cli import check_data, evaluate, export, labels, predict, pretrain, suggest, train
+from classify.cli import check_data, diff, evaluate, export, labels, predict, pretrain, reproduce, suggest, train
 from classify.errors import ClassifyError
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command("suggest")(suggest.suggest)
 app.command("train")(train.train)
 app.add_typer(labels.app, name="labels")
 app.command("evaluate")(evaluate.evaluate)
+app.command("diff")(diff.diff)
+app.command("reproduce")(reproduce.reproduce)
 app.command("export")(export.export)
 app.command("pretrain")(pretrain.pretrain)
 

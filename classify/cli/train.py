@@ -24,7 +24,9 @@ def train(
     config: Annotated[Optional[Path], typer.Option(help="Recipe (YAML); flags win over it.")] = None,
     data: Annotated[Optional[list[Path]], typer.Option(help="Labelled file (CSV, XLSX, JSON ...) or folder; may be given again.")] = None,
     labels: Annotated[Optional[Path], typer.Option(help="Label scheme (labels.yaml); by default the shipped one.")] = None,
-    base: Annotated[Optional[str], typer.Option(help="Model directory or hub id of any BERT-family checkpoint.")] = None,
+    base: Annotated[
+        Optional[str], typer.Option(help="Hub id or directory of any BERT-family checkpoint; a trained model is continued.")
+    ] = None,
     output: Annotated[Optional[Path], typer.Option(help="Model directory to write.")] = None,
     pool: Annotated[Optional[list[Path]], typer.Option(help="Articles that labels without text were drawn from.")] = None,
     text_column: TextColumn = None,
@@ -51,14 +53,26 @@ def train(
     unlabelled: Annotated[
         Optional[bool], typer.Option(help="Also learn what the larger models made of the pool's sentences without labels.")
     ] = None,
+    protect: Annotated[
+        Optional[bool], typer.Option(help="When continuing a model, keep old labels that the data does not cover (default: yes).")
+    ] = None,
+    rehearse: Annotated[
+        Optional[list[Path]], typer.Option(help="Data labelled with the continued model's labels, to be seen again; may be given again.")
+    ] = None,
+    rehearsal_share: Annotated[
+        Optional[float], typer.Option(help="Share of the training sentences that are seen again; 0 for none.")
+    ] = None,
     export: Annotated[Optional[bool], typer.Option(help="Write the graph that predicting reads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Fine-tune a BERT-family model on labelled sentences and write a complete model directory."""
+    import json
+
     from classify.cli._extras import need_training, quiet_libraries
 
     need_training("training")
     quiet_libraries()
+    from training.diff import table
     from training.finetune import TrainSettings
     from training.finetune import train as run
     from training.settings import load
@@ -69,7 +83,14 @@ def train(
         "soft_labels": soft_labels,
         "table": table_flags(text_column, label_columns, context_column, group_column, separator, sheet, blank), "rejected": rejected,
         "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export,
+        "protect": protect, "rehearse": rehearse, "rehearsal_share": rehearsal_share,
     }  # fmt: skip
     settings = load(TrainSettings, config, flags)
     written = run(settings, quiet=quiet)
+    record = json.loads((written / "training.json").read_text(encoding="utf-8"))
+    changed = record["figures"].get("against_base", {})
+    if judged := {label: row for label, row in changed.items() if row["support"]}:
+        typer.echo("\n".join(["On sentences kept aside:", "", *table(judged, record["base"]["name"], written.name), ""]))
+    if unjudged := [label for label, row in changed.items() if not row["support"]]:
+        typer.echo(f"No sentence kept aside has {', '.join(unjudged)}: see  classify diff {settings.base} {written} --data ...")
     typer.echo(f"wrote {written}; now  classify evaluate --model {written} --data ...")
