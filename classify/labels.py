@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from classify.errors import LabelsError
+from classify.resources import load_yaml
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class LabelScheme:
             LabelsError: when the file is missing, not YAML, or the scheme does not hold together.
         """
         try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+            loaded = load_yaml(path)
         except OSError as error:
             raise LabelsError(f"cannot read the label scheme {path}: {error.strerror}") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:

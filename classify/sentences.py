@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
-from classify.resources import resource
+from classify.resources import load_yaml, resource
 
 # A dateline begins within so many characters of its line; the outlet before it may carry a full stop ("KONTAN. CO.ID").
 DATELINE_STARTS = 10
@@ -53,8 +51,8 @@ def _any(patterns: list[str], flags: int = re.IGNORECASE) -> re.Pattern[str]:
 
 @cache
 def _rules() -> _Rules:
-    sentences: dict[str, Any] = yaml.safe_load(resource("configs/sentences.yaml").read_text(encoding="utf-8"))
-    furniture: dict[str, Any] = yaml.safe_load(resource("configs/furniture.yaml").read_text(encoding="utf-8"))
+    sentences: dict[str, Any] = load_yaml(resource("configs/sentences.yaml"))
+    furniture: dict[str, Any] = load_yaml(resource("configs/furniture.yaml"))
     abbreviations = [re.escape(word) for word in sentences["abbreviations"]]
     return _Rules(
         # Also a bare number at the start of the line (a numbered heading) and a single capital (an initial).
