@@ -7,7 +7,7 @@ classifies them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -74,7 +74,7 @@ class Watch:
     advance: Callable[[int], None] = lambda count: None
 
 
-Scored = Iterator[tuple[list[Item], Sequence[Prediction]]]
+Scored = Generator[tuple[list[Item], Sequence[Prediction]], None, None]
 
 
 def prepare() -> None:

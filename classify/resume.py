@@ -93,10 +93,18 @@ def identity(directory: ModelDirectory, **options: Any) -> dict[str, Any]:
     weights = [directory.onnx] if directory.onnx else sorted(directory.path.glob("*.safetensors"))
     for path in [*(directory.path / name for name in _MODEL_FILES), *weights]:
         if path.is_file():
-            digest.update(f"{path.name}\0".encode() + sha256(path.read_bytes()).digest())
+            digest.update(f"{path.name}\0".encode() + _digest(path))
     # Through JSON, as it will be read back.
     whole: dict[str, Any] = json.loads(json.dumps({"version": __version__, "model": digest.hexdigest(), **options}))
     return whole
+
+
+def _digest(path: Path) -> bytes:
+    digest = sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1024 * 1024):
+            digest.update(block)
+    return digest.digest()
 
 
 def _partial(output: Path) -> Path:
@@ -116,6 +124,7 @@ def resumable(output: Path, run: dict[str, Any]) -> Iterator[Partial]:
     if output.is_dir():
         raise ClassifyError(f"cannot write {shown}: it is a directory")
     rows, log = _partial(output), output.with_name(f".{output.name}.journal")
+    keep = True
     try:
         with open(log, "a+b") as journal:
             _lock(journal, shown)
@@ -123,24 +132,25 @@ def resumable(output: Path, run: dict[str, Any]) -> Iterator[Partial]:
             # "replace" for file names that are no Unicode; everything else in a row is.
             with open(rows, "a", encoding="utf-8", errors="replace", newline="") as stream:
                 stream.truncate(last["bytes"] if last else 0)
-                stream.seek(0, os.SEEK_END)
                 partial = Partial(shown, stream, journal, last)
                 try:
                     yield partial
                     stream.flush()
                     os.fsync(stream.fileno())
                 except BaseException:
-                    if not partial.rows:
-                        # Nothing to go on with.
-                        rows.unlink(missing_ok=True)
-                        log.unlink(missing_ok=True)
+                    # Without rows there is nothing to go on with.
+                    keep = partial.rows > 0
                     raise
-            publish(rows, output)
-            log.unlink()
+        publish(rows, output)
+        keep = False
     except BrokenPipeError:
         raise
     except OSError as error:
         raise ClassifyError(f"cannot write {shown}: {error.strerror or error}") from None
+    finally:
+        if not keep:
+            rows.unlink(missing_ok=True)
+            log.unlink(missing_ok=True)
 
 
 def _last(journal: BinaryIO, rows: Path, run: dict[str, Any], shown: Path) -> dict[str, Any] | None:

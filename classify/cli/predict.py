@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -63,6 +64,9 @@ def predict(
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.FORMATS)}")
     if resume and (output is None or format == "table"):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
+    if threads:
+        # The tokenizer's own threads.
+        os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
     opening = _Opening(model, threads, profile, network=workers == 1)
     # While the network is made ready, the rest is imported.
     from classify import predict as flow
@@ -127,12 +131,17 @@ class _Opening(threading.Thread):
     def __init__(self, model: Path | None, threads: int | None, profile: str, network: bool) -> None:
         # Before the thread begins, so that no two import the same.
         from classify.classifier import Classifier
+        from classify.engine import open_engine
         from classify.modeldir import ModelDirectory
 
         super().__init__()
-        self._directory = ModelDirectory.open(model)
-        self._directory.decisions.profile(profile, self._directory.scheme)
-        self._open = lambda: Classifier.from_pretrained(model, threads=threads, profile=profile) if network else None
+        directory = ModelDirectory.open(model)
+        directory.decisions.profile(profile, directory.scheme)
+
+        def open_network() -> Classifier | None:
+            return Classifier(directory, open_engine(directory, threads), profile) if network else None
+
+        self._directory, self._open = directory, open_network
         self._error: BaseException | None = None
         self._classifier: Classifier | None = None
         self.start()
