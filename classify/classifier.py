@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
+from classify.cache import LogitCache
 from classify.decisions import decide, probabilities
 from classify.engine import Engine, open_engine
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
 
-# Sentences read ahead to sort by length: enough to fill batches with little padding, few enough to stream.
+# Sentences read ahead to sort by length: enough to find several of a length, few enough to stream.
 LOOK_AHEAD = 512
+# Tokens run at once. More fall out of the processor's cache: benchmarks/README.md has the measurements.
+TOKENS = 512
 # Sentences are cut at this many tokens; the longest of 2,275 real ones (of at most 70 words) has 142.
 MAX_TOKENS = 256
 
@@ -71,13 +74,14 @@ class Classifier:
         """Whether the sentence before makes a difference to this model."""
         return self.directory.decisions.context
 
-    def predict(self, texts: Sequence[str], contexts: Sequence[str] | None = None, *, batch_size: int = 16) -> list[Prediction]:
+    def predict(self, texts: Sequence[str], contexts: Sequence[str] | None = None, *, batch_size: int | None = None) -> list[Prediction]:
         """Classify sentences.
 
         Args:
             texts: the sentences.
             contexts: the sentence before each, ``""`` where there is none; ignored by models trained without context.
-            batch_size: sentences run through the network at once; changes speed and memory, not results.
+            batch_size: sentences run through the network at once, padded to the longest; changes speed and memory, not results.
+                None runs sentences of one length together, without padding, which is fastest on a processor.
         """
         if isinstance(texts, str):
             raise TypeError("predict takes a list of sentences; for one sentence write predict([text])")
@@ -86,32 +90,62 @@ class Classifier:
         pairs = zip(texts, contexts, strict=True) if contexts is not None else ((text, "") for text in texts)
         return list(self.stream(pairs, batch_size=batch_size))
 
-    def stream(self, texts: Iterable[str | tuple[str, str]], *, batch_size: int = 16) -> Iterator[Prediction]:
+    def stream(self, texts: Iterable[str | tuple[str, str]], *, batch_size: int | None = None) -> Iterator[Prediction]:
         """Classify any iterable of sentences, or of ``(sentence, sentence before)``, in order and in constant memory."""
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        source = iter(texts)
+        source, cache = iter(texts), LogitCache()
+        _check(batch_size)
         while window := [item if isinstance(item, tuple) else (item, "") for item in islice(source, LOOK_AHEAD)]:
-            yield from self._window(window, batch_size)
+            yield from self.window(window, batch_size=batch_size, cache=cache)
 
-    def _window(self, window: list[tuple[str, str]], batch_size: int) -> Iterator[Prediction]:
+    def window(
+        self, pairs: Sequence[tuple[str, str]], *, batch_size: int | None = None, cache: LogitCache | None = None
+    ) -> list[Prediction]:
+        """Classify some ``(sentence, sentence before)`` together; equal ones, and those in ``cache``, are not run again."""
         import numpy as np
 
+        _check(batch_size)
         use = self.uses_context
-        encodings = self._tokenizer.encode_batch([(text, before) if use and before else text for text, before in window])
-        order = sorted(range(len(window)), key=lambda i: len(encodings[i]))
-        logits = np.empty((len(window), len(self.scheme)), dtype=np.float32)
-        for begin in range(0, len(order), batch_size):
-            chosen = order[begin : begin + batch_size]
-            logits[chosen] = self._engine.logits([encodings[i] for i in chosen])
-        scores = probabilities(logits, self.scheme)
+        keys = [LogitCache.key(text, before if use else "") for text, before in pairs]
+        found = {key: kept for key in keys if (kept := cache.get(key)) is not None} if cache is not None else {}
+        fresh: dict[bytes, str | tuple[str, str]] = {}
+        for key, (text, before) in zip(keys, pairs, strict=True):
+            if key not in found:
+                fresh[key] = (text, before) if use and before else text
+        encodings = self._tokenizer.encode_batch(list(fresh.values()))
+        names = list(fresh)
+        for chosen in _batches([len(encoding) for encoding in encodings], batch_size):
+            for i, logits in zip(chosen, self._engine.logits([encodings[i] for i in chosen]), strict=True):
+                found[names[i]] = logits
+                if cache is not None:
+                    cache.put(names[i], logits)
+        every = np.stack([found[key] for key in keys]) if keys else np.empty((0, len(self.scheme)), dtype=np.float32)
+        scores = probabilities(every, self.scheme)
         given = decide(scores, self.scheme, self._decisions)
         ids = self.scheme.ids
-        for (text, _), row, flags in zip(window, scores, given, strict=True):
+        predictions = []
+        for (text, _), row, flags in zip(pairs, scores, given, strict=True):
             labels = {
                 group.id: [label.id for label, flag in zip(group.labels, flags[columns], strict=True) if flag]
                 for group, columns in self.scheme.spans()
             }
             rounded = {label: round(float(score), 6) for label, score in zip(ids, row, strict=True)}
             review = tuple(label for label, score in rounded.items() if self._decisions.to_review(label, score))
-            yield Prediction(text, labels, rounded, review)
+            predictions.append(Prediction(text, labels, rounded, review))
+        return predictions
+
+
+def _check(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+
+
+def _batches(lengths: Sequence[int], batch_size: int | None) -> Iterator[list[int]]:
+    """Which sentences to run together, shortest first: ``batch_size`` at a time, or those of one length up to ``TOKENS``."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    if batch_size is not None:
+        yield from (order[begin : begin + batch_size] for begin in range(0, len(order), batch_size))
+        return
+    for length, alike in groupby(order, key=lengths.__getitem__):
+        rest = iter(alike)
+        while chosen := list(islice(rest, max(1, TOKENS // max(1, length)))):
+            yield chosen

@@ -1,14 +1,17 @@
-"""From a path to text: finding documents, decoding them, refusing what is not text."""
+"""From a path to text: finding documents, decoding them, refusing what is not text; whatever is large is streamed."""
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from classify.errors import DocumentError
 
@@ -16,6 +19,14 @@ STANDARD_INPUT = "-"
 # A file larger than this is not an article; reading it whole would only end in an out-of-memory kill.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINE = 1_000_000
+# A text file larger than this is a collection, not an article: it is read paragraph by paragraph.
+LARGE = 4 * 1024 * 1024
+# Characters of a paragraph after which the next line end counts as a blank line.
+PARAGRAPH = 65536
+RECORDS = (".jsonl", ".ndjson")
+TEXT_COLUMNS = ("text", "content", "body")
+# So many bad records at the beginning of a file, and it is not what it seems.
+PATIENCE = 20
 
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CONTROL = {chr(code) for code in range(32)} - {"\n", "\r", "\t", "\f", "\v"}
@@ -106,19 +117,8 @@ def read(name: str) -> Document:
     Raises:
         DocumentError: when it is missing, unreadable, empty, too large or not text; the message names it.
     """
-    if name == STANDARD_INPUT:
-        data, shown = sys.stdin.buffer.read(MAX_BYTES + 1), "standard input"
-    else:
-        shown = name
-        try:
-            with open(name, "rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except FileNotFoundError:
-            raise DocumentError(f"there is no file or folder named {name}: check the path") from None
-        except IsADirectoryError:
-            raise _folder(name) from None
-        except OSError as error:
-            raise DocumentError(f"cannot read {name}: {error.strerror or error}") from None
+    with _opened(name) as (file, shown):
+        data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise DocumentError(f"{shown} is larger than {MAX_BYTES // 1024**2} MB: split it into articles, or use --lines")
     text = decode(data, shown)
@@ -127,50 +127,214 @@ def read(name: str) -> Document:
     return Document(name, text)
 
 
-def read_lines(name: str) -> Iterator[tuple[str, int]]:
+def read_lines(name: str, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int]]:
     """Stream a one-sentence-a-line document as ``(line, character offset)``, without holding it in memory.
 
     The encoding is judged by the beginning. Offsets count characters after decoding, line ends as they stand.
+    ``advance`` is told how many bytes were read.
 
     Raises:
         DocumentError: as :func:`read`.
     """
+    with _opened(name) as (file, shown):
+        # Standard input gives what it has: more may be long in coming.
+        head = file.read1(65536) if name == STANDARD_INPUT else file.read(1024 * 1024)
+        encoding = _encoding(head, shown)
+        yield from _not_empty(_lines(_stream(file, head, advance), encoding, shown, "it is not one sentence a line"), shown)
+
+
+def read_passages(name: str, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int]]:
+    """A document's text as ``(passage, character offset)``: whole, or paragraph by paragraph where it is larger than ``LARGE`` bytes.
+
+    Paragraphs end at blank lines, and so does a passage; together they are the text. ``advance`` is told how many bytes were read.
+
+    Raises:
+        DocumentError: as :func:`read`.
+    """
+    with _opened(name) as (file, shown):
+        head = file.read(LARGE + 1)
+        if len(head) <= LARGE:
+            advance(len(head))
+            text = decode(head, shown)
+            if not text.strip():
+                raise DocumentError(f"{shown} is empty: there is nothing to classify")
+            yield text, 0
+            return
+        encoding = _encoding(head, shown)
+        if encoding == "utf-8" and name != STANDARD_INPUT and not _utf8(file, head):
+            encoding = "cp1252"
+            file.seek(len(head))
+        lines = _lines(_stream(file, head, advance), encoding, shown, "break it into paragraphs")
+        yield from _not_empty(_paragraphs(lines), shown)
+
+
+def read_records(
+    name: str,
+    column: str | None,
+    failed: Callable[[DocumentError], None],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Iterator[Document]:
+    """Stream the documents of a JSON Lines file: a text in ``column`` (by default the first of ``TEXT_COLUMNS`` that is there).
+
+    A document is called by its ``id``, else ``file:line``. A line that is no record with a text is handed to ``failed``.
+
+    Raises:
+        DocumentError: when the file cannot be read, holds no record, or nothing but bad ones at its beginning.
+    """
+    good = bad = 0
+    with _opened(name) as (file, shown):
+        stream = _stream(file, b"", advance)
+        number = 0
+        while raw := stream.readline(MAX_BYTES + 1):
+            number += 1
+            if len(raw) > MAX_BYTES:
+                raise DocumentError(f"{shown} has a line of over {MAX_BYTES // 1024**2} MB: it is not one document a line")
+            if not raw.strip() or raw == codecs.BOM_UTF8:
+                continue
+            try:
+                document = _record(raw, column, f"{shown} line {number}", f"{name}:{number}")
+            except DocumentError as error:
+                bad += 1
+                failed(error)
+                if bad >= PATIENCE and not good:
+                    raise DocumentError(
+                        f"{shown} has no document in its first {number} lines: it needs one JSON object a line with a text in "
+                        f"'{column or TEXT_COLUMNS[0]}' (--text-column names another)"
+                    ) from None
+                continue
+            good += 1
+            yield document
+        if not good and not bad:
+            raise DocumentError(f"{shown} is empty: there is nothing to classify")
+
+
+def is_records(name: str, column: str | None) -> bool:
+    """Whether a name is read as JSON Lines: by its suffix, or standard input when a text column is named."""
+    return name.lower().endswith(RECORDS) or (name == STANDARD_INPUT and column is not None)
+
+
+def _record(raw: bytes, column: str | None, where: str, name: str) -> Document:
+    try:
+        record = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise DocumentError(f"{where} is not UTF-8: convert it first") from None
+    except (ValueError, RecursionError):
+        raise DocumentError(f"{where} is no JSON: one object a line is needed") from None
+    if not isinstance(record, dict):
+        raise DocumentError(f"{where} is no JSON object: one object a line is needed")
+    columns = TEXT_COLUMNS if column is None else (column,)
+    text = next((record[one] for one in columns if isinstance(record.get(one), str)), None)
+    if text is None:
+        raise DocumentError(f"{where} has no text in {' or '.join(repr(one) for one in columns)}: name its column with --text-column")
+    if not text.strip():
+        raise DocumentError(f"{where} is empty: there is nothing to classify")
+    chosen = record.get("id")
+    if isinstance(chosen, (str, int)) and not isinstance(chosen, bool) and str(chosen).strip():
+        name = _characters(str(chosen))
+    return Document(name, _characters(text))
+
+
+def _characters(text: str) -> str:
+    """``text`` with half characters, which JSON escapes can name, replaced by the mark for damage."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[tuple[io.BufferedReader, str]]:
+    """The document's bytes and what to call it in messages; errors of the file system become a DocumentError."""
     if name == STANDARD_INPUT:
-        # Standard input cannot be rewound; what peek shows is judged instead.
         stdin: Any = sys.stdin.buffer
-        yield from _lines(stdin, stdin.peek(65536), "standard input")
+        yield stdin, "standard input"
         return
     try:
         with open(name, "rb") as file:
-            head = file.read(1024 * 1024)
-            file.seek(0)
-            yield from _lines(file, head, name)
+            yield file, name
     except FileNotFoundError:
         raise DocumentError(f"there is no file or folder named {name}: check the path") from None
     except IsADirectoryError:
         raise _folder(name) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise DocumentError(f"cannot read {name}: {error.strerror or error}") from None
+
+
+class _Rest(io.RawIOBase):
+    """What was read of a file already, and then the rest, counted."""
+
+    def __init__(self, file: io.BufferedReader, head: bytes, advance: Callable[[int], None]) -> None:
+        self._file, self._head, self._advance = file, head, advance
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = len(buffer)
+        data, self._head = (self._head[:count], self._head[count:]) if self._head else (self._file.read1(count), b"")
+        buffer[: len(data)] = data
+        self._advance(len(data))
+        return len(data)
+
+
+def _stream(file: io.BufferedReader, head: bytes, advance: Callable[[int], None]) -> io.BufferedReader:
+    return io.BufferedReader(_Rest(file, head, advance), 65536)
+
+
+def _utf8(file: io.BufferedReader, head: bytes) -> bool:
+    """Whether all of a file is UTF-8 but for a character cut at its end; reads on after ``head`` and comes back to there."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    begin = file.tell()
+    try:
+        decoder.decode(head)
+        while block := file.read(1024 * 1024):
+            decoder.decode(block)
+    except UnicodeDecodeError:
+        return False
+    finally:
+        file.seek(begin)
+    return True
+
+
+def _paragraphs(lines: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    held: list[str] = []
+    size = start = 0
+    for line, offset in lines:
+        if not held:
+            start = offset
+        held.append(line)
+        size += len(line)
+        if size >= PARAGRAPH or not line.strip():
+            yield "".join(held), start
+            held, size = [], 0
+    if held:
+        yield "".join(held), start
+
+
+def _not_empty(pieces: Iterable[tuple[str, int]], shown: str) -> Iterator[tuple[str, int]]:
+    any_text = False
+    for piece, offset in pieces:
+        any_text = any_text or bool(piece.strip())
+        yield piece, offset
+    if not any_text:
+        raise DocumentError(f"{shown} is empty: there is nothing to classify")
 
 
 def _folder(name: str) -> DocumentError:
     return DocumentError(f"{name} is a folder without .txt files: give text files, or a folder that holds some")
 
 
-def _lines(file: BinaryIO, head: bytes, shown: str) -> Iterator[tuple[str, int]]:
-    encoding = _encoding(head, shown)
+def _lines(file: io.BufferedReader, encoding: str, shown: str, too_long: str) -> Iterator[tuple[str, int]]:
     reader = io.TextIOWrapper(file, encoding=encoding, newline="")
-    offset, any_text = 0, False
+    offset = 0
     try:
         while line := reader.readline(MAX_LINE):
             if len(line) == MAX_LINE:
-                raise DocumentError(f"{shown} has a line of over a million characters: it is not one sentence a line")
-            any_text = any_text or bool(line.strip())
+                raise DocumentError(f"{shown} has a line of over a million characters: {too_long}")
             yield line, offset
             offset += len(line)
     except UnicodeDecodeError:
         raise DocumentError(f"{shown} is not {encoding.upper()} throughout: convert it to UTF-8 first") from None
-    finally:
-        reader.detach()
-    if not any_text:
-        raise DocumentError(f"{shown} is empty: there is nothing to classify")

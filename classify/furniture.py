@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
-from classify.resources import resource
+from classify.resources import load_yaml, resource
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def _any(patterns: list[str]) -> re.Pattern[str]:
 
 @cache
 def _rules() -> _Rules:
-    data: dict[str, Any] = yaml.safe_load(resource("configs/furniture.yaml").read_text(encoding="utf-8"))
+    data: dict[str, Any] = load_yaml(resource("configs/furniture.yaml"))
     return _Rules(
         words=frozenset(map(str, data["words"])) | frozenset(map(str, data["sections"])),
         trails=frozenset(map(str, data["sections"])),

@@ -167,8 +167,8 @@ class _List(list[Any]):
     lines: Sequence[int] = ()
 
 
-class _Loader(yaml.SafeLoader):
-    """Keeps line numbers, and refuses a key given twice, of which YAML would silently keep the last."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """By libyaml where there is one; keeps line numbers, and refuses a key given twice, of which YAML would silently keep the last."""
 
     def mapping(self, node: yaml.MappingNode) -> Any:
         seen: set[Any] = set()

@@ -1,15 +1,26 @@
-"""From paths to rows: the flow behind ``classify predict``, as plain functions."""
+"""From paths to rows: the flow behind ``classify predict``, as plain functions.
+
+Sentences are read in order and cut into chunks; a chunk is what is classified together, what goes to a worker process and what an
+interrupted run has finished or has not. How the chunks are cut follows from the input alone, so that rows do not depend on who
+classifies them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from classify import documents
-from classify.classifier import Classifier, Prediction
+from classify.cache import LogitCache
+from classify.classifier import LOOK_AHEAD, Classifier, Prediction
 from classify.errors import ClassifyError, DocumentError
+from classify.labels import LabelScheme
 from classify.sentences import Sentence, split
 from classify.writers import Row
+
+# The first chunks are small, so that the first rows come soon.
+FIRST_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -20,71 +31,167 @@ class Options:
         lines: each line is one sentence; nothing is split and nothing is taken for furniture.
         furniture: also give rows for page furniture, marked and without labels.
         all_scores: scores of every label instead of those given or to be reviewed.
-        batch_size: sentences run through the network at once.
+        batch_size: sentences run through the network at once; None for those of one length.
+        text_column: where JSON Lines have the text; None for the usual names. Also makes standard input JSON Lines.
     """
 
     lines: bool = False
     furniture: bool = False
     all_scores: bool = False
-    batch_size: int = 16
+    batch_size: int | None = None
+    text_column: str | None = None
 
 
-def sentences(name: str, options: Options) -> Iterator[Sentence]:
-    """The sentences of one document.
+@dataclass(frozen=True)
+class Item:
+    """A sentence that will be a row.
+
+    Attributes:
+        document: the name of its document.
+        index: position among the rows of this document.
+        sentence: with offsets into the document.
+        before: the sentence before, ``""`` where there is none.
+    """
+
+    document: str
+    index: int
+    sentence: Sentence
+    before: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told what while documents are read.
+
+    Attributes:
+        failed: a document that cannot be read.
+        started: the name of the next file.
+        advance: bytes read.
+    """
+
+    failed: Callable[[ClassifyError], None]
+    started: Callable[[str], None] = lambda name: None
+    advance: Callable[[int], None] = lambda count: None
+
+
+Scored = Generator[tuple[list[Item], Sequence[Prediction]], None, None]
+
+
+def prepare() -> None:
+    """Read and compile the rules for sentences, which the first document would otherwise wait for."""
+    for _ in split(""):
+        pass
+
+
+def pairs(chunk: Iterable[Item]) -> list[tuple[str, str]]:
+    """What of a chunk is classified: ``(sentence, sentence before)``, without furniture."""
+    return [(item.sentence.text, item.before) for item in chunk if not item.sentence.furniture]
+
+
+def items(paths: Iterable[str], options: Options, watch: Watch) -> Iterator[Item]:
+    """The sentences of all documents; what cannot be read is handed to ``watch.failed`` and the others go on."""
+    for name in documents.find(paths):
+        watch.started(name)
+        try:
+            yield from items_of(name, options, watch)
+        except DocumentError as error:
+            watch.failed(error)
+
+
+def items_of(name: str, options: Options, watch: Watch) -> Iterator[Item]:
+    """The sentences of one file.
 
     Raises:
         DocumentError: when it cannot be read.
     """
-    if not options.lines:
-        yield from split(documents.read(name).text)
-        return
-    for line, offset in documents.read_lines(name):
+    if documents.is_records(name, options.text_column):
+        for document in documents.read_records(name, options.text_column, watch.failed, watch.advance):
+            text = document.text
+            found = _line_sentences(_offsets(text)) if options.lines else split(text)
+            yield from _numbered(document.name, found, options)
+    elif options.lines:
+        yield from _numbered(name, _line_sentences(documents.read_lines(name, watch.advance)), options)
+    else:
+        yield from _numbered(name, _split(documents.read_passages(name, watch.advance)), options)
+
+
+def _offsets(text: str) -> Iterator[tuple[str, int]]:
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        yield line, offset
+        offset += len(line)
+
+
+def _line_sentences(lines: Iterable[tuple[str, int]]) -> Iterator[Sentence]:
+    for line, offset in lines:
         body = line.strip()
         if body:
             start = offset + line.index(body)
             yield Sentence(start, start + len(body), body)
 
 
-def rows_of(name: str, classifier: Classifier, options: Options) -> Iterator[Row]:
-    """The rows of one document, in order, in constant memory for one-sentence-a-line input."""
-    pending: list[Sentence] = []
+def _split(passages: Iterable[tuple[str, int]]) -> Iterator[Sentence]:
+    for passage, offset in passages:
+        for one in split(passage):
+            yield Sentence(offset + one.start, offset + one.end, one.text, one.furniture) if offset else one
 
-    def feed() -> Iterator[tuple[str, str]]:
-        before = ""
-        for sentence in sentences(name, options):
-            if sentence.furniture:
-                if options.furniture:
-                    pending.append(sentence)
-                continue
-            pending.append(sentence)
-            # One sentence a line are sentences of their own: the line before is no context.
-            yield sentence.text, before
-            before = "" if options.lines else sentence.text
 
-    index = 0
+def _numbered(name: str, sentences: Iterable[Sentence], options: Options) -> Iterator[Item]:
+    before, index = "", 0
+    for sentence in sentences:
+        if sentence.furniture and not options.furniture:
+            continue
+        yield Item(name, index, sentence, before)
+        index += 1
+        # One sentence a line are sentences of their own: the line before is no context.
+        if not sentence.furniture and not options.lines:
+            before = sentence.text
 
-    def make(sentence: Sentence, prediction: Prediction | None) -> Row:
-        labels = prediction.labels if prediction else {group.id: [] for group in classifier.scheme.groups}
+
+def chunks(source: Iterable[Item]) -> Iterator[list[Item]]:
+    """Cut the sentences into chunks of 64, 128, 256 and from then on ``LOOK_AHEAD``."""
+    rest, size = iter(source), FIRST_CHUNK
+    while chunk := list(islice(rest, size)):
+        yield chunk
+        size = min(2 * size, LOOK_AHEAD)
+
+
+def classify(cut: Iterable[list[Item]], classifier: Classifier, options: Options) -> Scored:
+    """Each chunk with the predictions for its :func:`pairs`."""
+    cache = LogitCache()
+    for chunk in cut:
+        yield chunk, classifier.window(pairs(chunk), batch_size=options.batch_size, cache=cache)
+
+
+def finish(chunk: Iterable[Item], predictions: Iterable[Prediction], scheme: LabelScheme, options: Options) -> Iterator[Row]:
+    """The rows of a chunk."""
+    rest = iter(predictions)
+    for item in chunk:
+        sentence = item.sentence
+        prediction = None if sentence.furniture else next(rest)
+        labels = prediction.labels if prediction else {group.id: [] for group in scheme.groups}
         scores = prediction.scores if prediction else {}
         review = prediction.review if prediction else ()
         if not options.all_scores:
             shown = {label for labels_of_group in labels.values() for label in labels_of_group}.union(review)
             scores = {label: score for label, score in scores.items() if label in shown}
-        return Row(name, index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review)
+        yield Row(
+            item.document, item.index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review
+        )  # fmt: skip
 
-    taken = 0
-    for prediction in classifier.stream(feed(), batch_size=options.batch_size):
-        while pending[taken].furniture:
-            yield make(pending[taken], None)
-            index, taken = index + 1, taken + 1
-        yield make(pending[taken], prediction)
-        index, taken = index + 1, taken + 1
-        if taken > 4096:
-            del pending[:taken]
-            taken = 0
-    for sentence in pending[taken:]:
-        yield make(sentence, None)
-        index += 1
+
+def rows_of(name: str, classifier: Classifier, options: Options) -> Iterator[Row]:
+    """The rows of one file, in order and in constant memory.
+
+    Raises:
+        DocumentError: when it cannot be read.
+    """
+
+    def fail(error: ClassifyError) -> None:
+        raise error
+
+    for chunk, predictions in classify(chunks(items_of(name, options, Watch(fail))), classifier, options):
+        yield from finish(chunk, predictions, classifier.scheme, options)
 
 
 def rows(
@@ -95,9 +202,5 @@ def rows(
     started: Callable[[str], None] = lambda name: None,
 ) -> Iterator[Row]:
     """The rows of all documents; a document that cannot be read is handed to ``failed`` and the others go on."""
-    for name in documents.find(paths):
-        started(name)
-        try:
-            yield from rows_of(name, classifier, options)
-        except DocumentError as error:
-            failed(error)
+    for chunk, predictions in classify(chunks(items(paths, options, Watch(failed, started))), classifier, options):
+        yield from finish(chunk, predictions, classifier.scheme, options)

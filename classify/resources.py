@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -16,3 +17,15 @@ def resource(name: str) -> Path:
         if (root / name).exists():
             return root / name
     return _PACKAGE / "_data" / name
+
+
+def load_yaml(path: Path) -> Any:
+    """The plain values in a YAML file, by libyaml where PyYAML was built with it: a dozen times faster, and every start pays.
+
+    Raises:
+        OSError, UnicodeDecodeError, yaml.YAMLError: as they come.
+    """
+    import yaml
+
+    # Both build plain values only.
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
 from classify.furniture import is_furniture_piece, mark
-from classify.resources import resource
+from classify.resources import load_yaml, resource
 
 # A dateline begins within so many characters of its line; the outlet before it may carry a full stop ("KONTAN. CO.ID").
 DATELINE_STARTS = 10
@@ -71,7 +69,7 @@ _WORD = re.compile(r"(?:^|[\s(\"'“‘/-])([^\s(\"'“‘/-]+)\.\s*$")
 
 @cache
 def _rules() -> _Rules:
-    sentences: dict[str, Any] = yaml.safe_load(resource("configs/sentences.yaml").read_text(encoding="utf-8"))
+    sentences: dict[str, Any] = load_yaml(resource("configs/sentences.yaml"))
     return _Rules(
         boundary=re.compile(sentences["boundary"]),
         glued=[re.compile(pattern) for pattern in (sentences["glued"], *sentences["run_together"])],

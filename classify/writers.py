@@ -7,7 +7,6 @@ import json
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,11 +85,12 @@ class JsonlWriter:
 class CsvWriter:
     """A header and one record a row: a column per group (labels joined by ``;``) and one per label's score."""
 
-    def __init__(self, stream: TextIO, scheme: LabelScheme) -> None:
+    def __init__(self, stream: TextIO, scheme: LabelScheme, header: bool = True) -> None:
         self._scheme = scheme
         self._csv = csv.writer(stream, lineterminator="\n")
         groups = [group.id for group in scheme.groups]
-        self._csv.writerow(["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture"])
+        if header:
+            self._csv.writerow(["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture"])
 
     def write(self, row: Row) -> None:
         """Write one record."""
@@ -170,7 +170,13 @@ FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
 }
 
 
-def _is_device(path: Path) -> bool:
+def open_writer(format: str, stream: TextIO, scheme: LabelScheme, begun: bool = False) -> Writer:
+    """The writer of a format of ``FORMATS``; ``begun`` when ``stream`` holds rows already."""
+    return CsvWriter(stream, scheme, header=False) if begun and format == "csv" else FORMATS[format](stream, scheme)
+
+
+def is_device(path: Path) -> bool:
+    """Whether ``path`` is there and neither file nor folder: a pipe, a terminal, ``/dev/null``."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -187,13 +193,15 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
     Raises:
         ClassifyError: when it cannot be written (no such folder, no permission, disk full); the earlier file is untouched.
     """
-    if _is_device(path):
+    if is_device(path):
         try:
             with open(path, "w", encoding=encoding, errors="replace", newline="") as stream:
                 yield stream
         except OSError as error:
             raise ClassifyError(f"cannot write {path}: {error.strerror or error}") from None
         return
+    import tempfile
+
     shown, path = path, Path(os.path.realpath(path))
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -205,15 +213,19 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes private files; give the result the permissions any other new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
-        os.replace(name, path)
+        publish(Path(name), path)
     except OSError as error:
         raise ClassifyError(f"cannot write {shown}: {error.strerror or error}") from None
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Let ``temporary`` take the place of ``path``, with its permissions or those any other new file would have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
+    os.replace(temporary, path)
 
 
 @contextmanager

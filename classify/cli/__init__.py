@@ -1,64 +1,102 @@
-"""The command line: one module a command, each a thin wrapper; heavy imports happen inside the commands."""
+"""The command line: one module a command, imported only when the command is called; heavy imports happen inside the commands.
+
+The root and ``predict`` are plain click, because Typer alone (with pydantic) takes longer to import than the numeric library.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import Annotated, Optional
+from typing import Any
 
-import typer
+import click
 
-from classify.cli import check_data, diff, evaluate, export, labels, predict, pretrain, reproduce, suggest, train
 from classify.errors import ClassifyError
 
-app = typer.Typer(
-    name="classify",
-    help="Topics and stances of Indonesian news sentences about North Korea, Russia and the United States.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+# What `classify --help` says of each; the commands' own help begins with the same words.
+COMMANDS = {
+    "predict": "Classify every sentence of text files: topics and stances, each with its score.",
+    "check-data": "Find what a careful annotator would: unknown or conflicting labels, copies across splits, labels too rare.",
+    "suggest": "Choose the sentences whose labels would teach a model most, with its own answers filled in for correction.",
+    "labels": "Make and check a label scheme of your own.",
+    "train": "Fine-tune a BERT-family model on labelled sentences and write a complete model directory.",
+    "evaluate": "Score a model beside two baselines, with bootstrap intervals, on sentences it was not trained on.",
+    "diff": "Compare two models label by label, and show the sentences that flipped; none that either was trained on.",
+    "reproduce": "Run a recorded training again and say whether it comes out the same; exit with 1 when it does not.",
+    "export": "Write onnx/model.onnx into a model directory, so that predicting needs no torch.",
+    "pretrain": "Pre-train a compact Indonesian BERT; an interrupted run resumes where it was.",
+}
 
 
-def _version(wanted: bool) -> None:
+class _Root(click.Group):
+    """Knows the commands by name; a command's module is imported when the command is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        function = name.replace("-", "_")
+        module = importlib.import_module(f"classify.cli.{function}")
+        # A command of commands is a Typer application, any other a function.
+        command = getattr(module, function, None) or module.app
+        return command if isinstance(command, click.Command) else _typer_command(name, command)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            # The reader has had enough (`| head`). Point stdout elsewhere so that the interpreter's last flush is quiet.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(141) from None
+
+
+def _typer_command(name: str, function: Any) -> click.Command:
+    """A command that hands its arguments to Typer, which reads them off the function's signature."""
+
+    def run(arguments: tuple[str, ...]) -> None:
+        import typer
+
+        app = function
+        if not isinstance(app, typer.Typer):
+            app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+            app.command()(function)
+        app(list(arguments), prog_name=f"classify {name}")
+
+    everything = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    return click.Command(name, context_settings=settings, callback=run, params=[everything], add_help_option=False)
+
+
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from classify import __version__
 
-        typer.echo(f"classify {__version__}")
-        raise typer.Exit
+        click.echo(f"classify {__version__}")
+        context.exit()
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        Optional[bool], typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
-    ] = None,
-) -> None:
-    pass
-
-
-app.command("predict")(predict.predict)
-app.command("check-data")(check_data.check_data)
-app.command("suggest")(suggest.suggest)
-app.command("train")(train.train)
-app.add_typer(labels.app, name="labels")
-app.command("evaluate")(evaluate.evaluate)
-app.command("diff")(diff.diff)
-app.command("reproduce")(reproduce.reproduce)
-app.command("export")(export.export)
-app.command("pretrain")(pretrain.pretrain)
+@click.group(cls=_Root, no_args_is_help=True)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version and exit.")
+def app() -> None:
+    """Topics and stances of Indonesian news sentences about North Korea, Russia and the United States."""
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit code 2."""
     try:
-        app()
+        sys.exit(app.main(prog_name="classify", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except ClassifyError as error:
-        typer.echo(f"error: {error}", err=True)
+        click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader has had enough (`| head`). Point stdout elsewhere so that the interpreter's last flush is quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from classify.labels import LabelScheme
     from training.columns import Proposal
 
-app = typer.Typer(help="Make and check a label scheme of your own.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make and check a label scheme of your own.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)  # fmt: skip
 
 _HEAD = """\
 # A label scheme: groups of labels, each group one question about a sentence. `classify labels check` tells what is wrong with it.

@@ -2,47 +2,159 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, TextIO
 
-import typer
+import click
 
 from classify.errors import ClassifyError
 
-
-def predict(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Text files, folders of .txt files, or - for standard input.")],
-    format: Annotated[str, typer.Option(help="table, jsonl or csv.")] = "table",
-    output: Annotated[Optional[Path], typer.Option(help="Write to this file instead of standard output.")] = None,
-    model: Annotated[Optional[Path], typer.Option(help="Model directory; by default the shipped model.")] = None,
-    all_scores: Annotated[bool, typer.Option("--all-scores", help="Give every label's score, not only of those given or close.")] = False,
-    lines: Annotated[bool, typer.Option("--lines", help="The input has one sentence a line; do not split.")] = False,
-    furniture: Annotated[bool, typer.Option("--furniture", help="Also give rows for page furniture, marked as such.")] = False,
-    profile: Annotated[str, typer.Option(help="balanced (best F1) or precise (fewer labels, surer ones).")] = "balanced",
-    threads: Annotated[Optional[int], typer.Option(min=1, help="Processor threads; by default all cores.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sentences run through the network at once.")] = 16,
-) -> None:
-    """Classify every sentence of text files: topics and stances, each with its score."""
-    from classify import writers
+if TYPE_CHECKING:
     from classify.classifier import Classifier
-    from classify.predict import Options, rows
-    from classify.progress import Progress
+    from classify.modeldir import ModelDirectory
+    from classify.predict import Item, Scored
+    from classify.resume import Partial
 
+_FILE = click.Path(path_type=Path)
+
+
+@click.command(short_help="Classify every sentence of text files.")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--format", help="table, jsonl or csv; by default what the output's name ends in, else table.")
+@click.option("--output", type=_FILE, help="Write to this file instead of standard output.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command, or begin one that can be.")
+@click.option("--model", type=_FILE, help="Model directory; by default the shipped model.")
+@click.option("--all-scores", is_flag=True, help="Give every label's score, not only of those given or close.")
+@click.option("--lines", is_flag=True, help="The input has one sentence a line; do not split.")
+@click.option("--text-column", metavar="NAME", help="Where JSON Lines have the text; by default text, content or body.")
+@click.option("--furniture", is_flag=True, help="Also give rows for page furniture, marked as such.")
+@click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")
+@click.option("--threads", type=click.IntRange(min=1), help="Processor threads of a worker; by default all cores.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, for long inputs on many cores.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Sentences run at once; by default those of one length.")
+def predict(
+    paths: tuple[str, ...],
+    format: str | None,
+    output: Path | None,
+    resume: bool,
+    model: Path | None,
+    all_scores: bool,
+    lines: bool,
+    text_column: str | None,
+    furniture: bool,
+    profile: str,
+    threads: int | None,
+    workers: int,
+    batch_size: int | None,
+) -> None:
+    """Classify every sentence of text files: topics and stances, each with its score.
+
+    PATH is a text file, a folder of .txt files, a .jsonl file with one document a line, or - for standard input.
+    """
+    from classify import writers
+
+    suffix = output.suffix.lstrip(".") if output else ""
+    format = format or (suffix if suffix in ("jsonl", "csv") else "table")
     if format not in writers.FORMATS:
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.FORMATS)}")
-    classifier = Classifier.from_pretrained(model, threads=threads, profile=profile)
-    options = Options(lines=lines, furniture=furniture, all_scores=all_scores, batch_size=batch_size)
+    if resume and (output is None or format == "table"):
+        raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
+    if threads:
+        # The tokenizer's own threads.
+        os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
+    opening = _Opening(model, threads, profile, network=workers == 1)
+    # While the network is made ready, the rest is imported.
+    from classify import predict as flow
+    from classify.progress import Progress
+
+    flow.prepare()
+    if format == "table":
+        import rich.console
+        import rich.table  # noqa: F401
+    directory, classifier = opening.result()
+    options = flow.Options(lines, furniture, all_scores, batch_size, text_column)
     problems = 0
 
     def failed(error: ClassifyError) -> None:
         nonlocal problems
         problems += 1
-        typer.echo(f"error: {error}", err=True)
+        progress.say(f"error: {error}")
 
-    with Progress() as progress, writers.output(output) as stream:
-        produced = rows(paths, classifier, options, failed, progress.document)
-        written = writers.write_all(progress.count(produced), writers.FORMATS[format](stream, classifier.scheme))
+    def classified(chunks: Iterator[list[Item]]) -> Scored:
+        if classifier is not None:
+            return flow.classify(chunks, classifier, options)
+        from classify import workers as processes
+
+        return processes.classify(chunks, workers, model, threads, profile, options)
+
+    def write(chunks: Iterator[list[Item]], stream: TextIO, partial: Partial | None = None) -> int:
+        def rows() -> Iterator[writers.Row]:
+            with closing(classified(chunks)) as scored:
+                for chunk, predictions in scored:
+                    finished = list(flow.finish(chunk, predictions, directory.scheme, options))
+                    yield from finished
+                    stream.flush()
+                    if partial is not None:
+                        partial.commit(chunk, len(finished))
+
+        begun = partial is not None and not partial.empty
+        return writers.write_all(progress.count(rows()), writers.open_writer(format, stream, directory.scheme, begun))
+
+    def check(written: int) -> None:
         if problems and not written and output is not None:
             raise ClassifyError(f"nothing could be classified; {output} was left as it was")
+
+    with Progress(paths) as progress:
+        source = flow.chunks(flow.items(paths, options, flow.Watch(failed, progress.document, progress.advance)))
+        if resume and output is not None:
+            from classify.resume import identity, resumable
+
+            run = identity(directory, input=paths, format=format, profile=profile, options=asdict(options))
+            with resumable(output, run) as partial:
+                write(partial.missing(source), partial.stream, partial)
+                check(partial.rows)
+        else:
+            with writers.output(output) as stream:
+                check(write(source, stream))
     if problems:
-        raise typer.Exit(2)
+        raise click.exceptions.Exit(2)
+
+
+class _Opening(threading.Thread):
+    """Opens the model directory, and without worker processes the network, beside what else there is to do."""
+
+    def __init__(self, model: Path | None, threads: int | None, profile: str, network: bool) -> None:
+        # Before the thread begins, so that no two import the same.
+        from classify.classifier import Classifier
+        from classify.engine import open_engine
+        from classify.modeldir import ModelDirectory
+
+        super().__init__()
+        directory = ModelDirectory.open(model)
+        directory.decisions.profile(profile, directory.scheme)
+
+        def open_network() -> Classifier | None:
+            return Classifier(directory, open_engine(directory, threads), profile) if network else None
+
+        self._directory, self._open = directory, open_network
+        self._error: BaseException | None = None
+        self._classifier: Classifier | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._classifier = self._open()
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> tuple[ModelDirectory, Classifier | None]:
+        """The directory and the classifier, when it is ready; or what went wrong."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._directory, self._classifier

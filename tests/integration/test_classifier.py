@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classify import Classifier, Prediction
-from classify.classifier import LOOK_AHEAD
+from classify.classifier import LOOK_AHEAD, TOKENS
 from classify.errors import ModelDirectoryError
 from classify.predict import Options, rows, rows_of
 
@@ -115,6 +115,45 @@ def test_streaming_reads_no_further_ahead_than_it_says(classifier):
 def test_order_holds_across_windows(classifier):
     texts = [f"Kalimat ke-{i}" + " rudal" * (i % 7) for i in range(LOOK_AHEAD + 30)]
     assert [prediction.text for prediction in classifier.stream(texts, batch_size=64)] == texts
+
+
+class Counting:
+    """The real engine, noting what it is given."""
+
+    def __init__(self, engine):
+        self.engine, self.batches = engine, []
+
+    def logits(self, batch):
+        self.batches.append([tuple(encoding.ids) for encoding in batch])
+        return self.engine.logits(batch)
+
+
+def counting(classifier):
+    engine = Counting(classifier._engine)
+    copy = Classifier(classifier.directory, engine)
+    return copy, engine
+
+
+def test_equal_sentences_are_run_once_however_far_apart(classifier, in_context, texts):
+    copy, engine = counting(classifier)
+    many = [f"Kalimat ke-{i} tentang rudal." for i in range(LOOK_AHEAD)]
+    some = texts[:20]
+    found = copy.predict([*some, *some, *many, *some])
+    # A model that does not read the sentence before has one answer for a sentence.
+    assert_same(found[-20:], classifier.predict(some, ["Kremlin diam."] * 20))
+    assert sum(map(len, engine.batches)) == 20 + len(many)
+    copy, engine = counting(in_context)
+    copy.predict([some[0]] * 4, ["", some[1], "", some[1]])
+    assert sum(map(len, engine.batches)) == 2
+
+
+def test_by_default_nothing_is_padded_and_no_run_is_large(classifier, texts):
+    copy, engine = counting(classifier)
+    copy.predict([*texts, *(f"{'rudal ' * (i % 9)}{i}" for i in range(300))])
+    for batch in engine.batches:
+        assert len({len(ids) for ids in batch}) == 1
+        assert len(batch) == 1 or len(batch) * len(batch[0]) <= TOKENS
+    assert max(map(len, engine.batches)) > 10
 
 
 def test_nothing_in_nothing_out(classifier):

@@ -1,11 +1,15 @@
 import codecs
+import io
+import json
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classify.documents import MAX_BYTES, MAX_LINE, decode, find, read, read_lines
+from classify import documents
+from classify.documents import MAX_BYTES, MAX_LINE, PATIENCE, decode, find, is_records, read, read_lines, read_passages, read_records
 from classify.errors import DocumentError
 
 TEXT = "Pyongyang – “tidak pernah” menjual peluru.\r\nMoskow membantah: café, naïve.\n"
@@ -187,3 +191,106 @@ def test_a_folder_without_text_files_is_an_error(tmp_path):
     (name,) = find([str(tmp_path)])
     refusal(lambda: read(name), str(tmp_path), ".txt")
     refusal(lambda: list(read_lines(name)), str(tmp_path), ".txt")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """What is large begins at a hundred bytes."""
+    monkeypatch.setattr(documents, "LARGE", 100)
+
+
+def test_an_article_is_one_passage_and_a_large_file_many(tmp_path, small):
+    path = tmp_path / "berita.txt"
+    path.write_bytes(TEXT.encode())
+    assert list(read_passages(str(path))) == [(TEXT, 0)]
+    text = "Satu “kalimat”.\r\nDua.\r\n \r\n\r\nTiga.\nEmpat.\n\n" * 10
+    counts = []
+    for data in (text.encode(), text.encode("utf-16"), text.encode("cp1252")):
+        path.write_bytes(data)
+        counts.clear()
+        passages = list(read_passages(str(path), counts.append))
+        assert "".join(passage for passage, _ in passages) == text
+        assert [offset for _, offset in passages] == [sum(len(p) for p, _ in passages[:i]) for i in range(len(passages))]
+        assert passages[0][0] == "Satu “kalimat”.\r\nDua.\r\n \r\n"
+        assert sum(counts) == len(data)
+
+
+def test_a_large_file_has_one_encoding_wherever_it_shows(tmp_path, small):
+    path = tmp_path / "besar.txt"
+    text = "Moskow membantah.\n" * 10 + "café\n"
+    path.write_bytes(text.encode("cp1252"))
+    assert "".join(passage for passage, _ in read_passages(str(path))) == text == read(str(path)).text
+    path.write_bytes(text.encode()[:-2])
+    refusal(lambda: list(read_passages(str(path))), str(path), "UTF-8")
+    path.write_bytes(b" \n" * 100)
+    refusal(lambda: list(read_passages(str(path))), str(path), "is empty")
+
+
+def test_a_paragraph_without_end_is_cut_at_a_line_end(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(documents, "PARAGRAPH", 40)
+    path = tmp_path / "rapat.txt"
+    path.write_text("Sebuah kalimat.\n" * 20)
+    passages = [passage for passage, _ in read_passages(str(path))]
+    assert set(passages[:-1]) == {"Sebuah kalimat.\n" * 3}
+    assert "".join(passages) == "Sebuah kalimat.\n" * 20
+
+
+@pytest.mark.parametrize("size", [3, 400])
+def test_standard_input_is_read_the_same_way(size, monkeypatch, small):
+    text = "Satu. “Dua.”\n\n" * size
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.encode()), 16)))
+    passages = list(read_passages("-"))
+    assert "".join(passage for passage, _ in passages) == text
+    assert len(passages) == (1 if size == 3 else size)
+
+
+def records(path, rows, column=None):
+    path.write_bytes(b"".join(row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n" for row in rows))
+    failed = []
+    return [(one.name, one.text) for one in read_records(str(path), column, failed.append)], [str(error) for error in failed]
+
+
+def test_json_lines_are_documents_with_a_name(tmp_path):
+    path = tmp_path / "berita.jsonl"
+    rows = [
+        {"text": "Satu.", "body": "lain"}, {"id": "a-7", "content": "Dua 🚀."}, b"\n", {"id": 8, "body": "Tiga."},
+        {"id": "", "text": None, "content": "Empat \ud83d\ude80 \ud800."},
+    ]  # fmt: skip
+    found, failed = records(path, rows)
+    assert failed == []
+    assert found == [(f"{path}:1", "Satu."), ("a-7", "Dua 🚀."), ("8", "Tiga."), (f"{path}:5", "Empat 🚀 \ufffd.")]
+    assert records(path, [b"\xef\xbb\xbf" + b'{"isi": "Satu."}\n', {"isi": "Dua.", "text": "x"}], "isi")[0] == [
+        (f"{path}:1", "Satu."),
+        (f"{path}:2", "Dua."),
+    ]
+
+
+def test_a_bad_line_costs_one_sentence(tmp_path):
+    path = tmp_path / "berita.jsonl"
+    bad = [b"{\n", b"[1]\n", b'{"text": "caf\xe9"}\n', {"judul": "x"}, {"text": " "}, {"text": 3}, b"[" * 100_000 + b"\n"]
+    found, failed = records(path, [{"text": "Awal."}, *bad, {"text": "Akhir."}])
+    assert [text for _, text in found] == ["Awal.", "Akhir."]
+    assert len(failed) == len(bad)
+    for number, message in enumerate(failed, 2):
+        assert message.startswith(f"{path} line {number} ")
+        assert "\n" not in message
+    assert "'text' or 'content' or 'body'" in failed[3]
+
+
+def test_a_file_that_is_no_json_lines_is_given_up(tmp_path):
+    path = tmp_path / "berita.jsonl"
+    path.write_text("Bukan JSON.\n" * 500)
+    failed = []
+    refusal(lambda: list(read_records(str(path), "isi", failed.append)), str(path), "'isi'", "--text-column")
+    assert len(failed) == PATIENCE
+    path.write_text("\n")
+    refusal(lambda: list(read_records(str(path), None, failed.append)), str(path), "is empty")
+    refusal(lambda: list(read_records(str(tmp_path / "tidak-ada.jsonl"), None, failed.append)), "tidak-ada.jsonl")
+
+
+def test_what_is_read_as_json_lines():
+    assert is_records("a.jsonl", None)
+    assert is_records("a.NDJSON", None)
+    assert not is_records("a.txt", "isi")
+    assert not is_records("-", None)
+    assert is_records("-", "isi")

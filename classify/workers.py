@@ -1,0 +1,113 @@
+"""Several processes that classify chunks side by side; rows come back in the order of the input."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from classify.cache import LogitCache
+from classify.classifier import Classifier, Prediction
+from classify.errors import ClassifyError
+from classify.predict import Item, Options, Scored, pairs
+
+# Chunks each worker has waiting, so that it never idles.
+AHEAD = 2
+
+
+def classify(cut: Iterable[list[Item]], workers: int, model: Path | None, threads: int | None, profile: str, options: Options) -> Scored:
+    """As :func:`classify.predict.classify`, by ``workers`` processes that each open the model.
+
+    ``threads`` are those of one process; None shares the processor's cores among them.
+
+    Raises:
+        ClassifyError: what a worker raises, and when one is killed.
+    """
+    threads = threads or max(1, _cores() // workers)
+    waiting: deque[tuple[list[Item], Future[list[Prediction]]]] = deque()
+    with _pool(workers) as pool:
+        try:
+            for chunk in cut:
+                waiting.append((chunk, pool.submit(_classify, (model, threads, profile), options.batch_size, pairs(chunk))))
+                if len(waiting) >= AHEAD * workers:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        except BrokenProcessPool:
+            raise ClassifyError(
+                "a worker process was ended from outside, perhaps for want of memory: run again with fewer --workers"
+            ) from None
+
+
+def _cores() -> int:
+    # Not every core of the machine need be this process's.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose processes all run when it is given and none when it is left."""
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+    done = False
+    try:
+        with _deaf():
+            for _ in range(workers):
+                pool.submit(_ready)
+        yield pool
+        done = True
+    finally:
+        if not done:
+            # Nobody waits for what they are at.
+            for process in multiprocessing.active_children():
+                process.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C from their first moment: it is the parent's, which ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _begin() -> None:
+    """In a worker: end with the parent, however that ends."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _ready() -> None:
+    pass
+
+
+@cache
+def _open(model: Path | None, threads: int, profile: str) -> tuple[Classifier, LogitCache]:
+    return Classifier.from_pretrained(model, threads=threads, profile=profile), LogitCache()
+
+
+def _classify(opening: tuple[Path | None, int, str], batch_size: int | None, texts: list[tuple[str, str]]) -> list[Prediction]:
+    """In a worker: one chunk."""
+    classifier, kept = _open(*opening)
+    return classifier.window(texts, batch_size=batch_size, cache=kept)
