@@ -143,8 +143,8 @@ def read_lines(name: str, advance: Callable[[int], None] = lambda count: None) -
         yield from _not_empty(_lines(_stream(file, head, advance), encoding, shown, "it is not one sentence a line"), shown)
 
 
-def read_passages(name: str, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int]]:
-    """A document's text as ``(passage, character offset)``: whole, or paragraph by paragraph where it is larger than ``LARGE`` bytes.
+def read_passages(name: str, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int, bool]]:
+    """A document's text as ``(passage, character offset, whether it is the whole)``: by paragraphs where it has over ``LARGE`` bytes.
 
     Paragraphs end at blank lines, and so does a passage; together they are the text. ``advance`` is told how many bytes were read.
 
@@ -158,14 +158,15 @@ def read_passages(name: str, advance: Callable[[int], None] = lambda count: None
             text = decode(head, shown)
             if not text.strip():
                 raise DocumentError(f"{shown} is empty: there is nothing to classify")
-            yield text, 0
+            yield text, 0, True
             return
         encoding = _encoding(head, shown)
         if encoding == "utf-8" and name != STANDARD_INPUT and not _utf8(file, head):
             encoding = "cp1252"
             file.seek(len(head))
         lines = _lines(_stream(file, head, advance), encoding, shown, "break it into paragraphs")
-        yield from _not_empty(_paragraphs(lines), shown)
+        for passage, offset in _not_empty(_paragraphs(lines), shown):
+            yield passage, offset, False
 
 
 def read_records(

@@ -130,9 +130,9 @@ def _line_sentences(lines: Iterable[tuple[str, int]]) -> Iterator[Sentence]:
             yield Sentence(start, start + len(body), body)
 
 
-def _split(passages: Iterable[tuple[str, int]]) -> Iterator[Sentence]:
-    for passage, offset in passages:
-        for one in split(passage):
+def _split(passages: Iterable[tuple[str, int, bool]]) -> Iterator[Sentence]:
+    for passage, offset, whole in passages:
+        for one in split(passage, whole):
             yield Sentence(offset + one.start, offset + one.end, one.text, one.furniture) if offset else one
 
 

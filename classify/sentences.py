@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from classify.furniture import is_furniture_piece, mark
+from classify.furniture import is_furniture, is_furniture_piece, mark
 from classify.resources import load_yaml, resource
 
 # A dateline begins within so many characters of its line; the outlet before it may carry a full stop ("KONTAN. CO.ID").
@@ -187,14 +187,19 @@ def split_line(line: str) -> list[tuple[int, int]]:
     return spans
 
 
-def split(text: str) -> Iterator[Sentence]:
+def split(text: str, whole: bool = True) -> Iterator[Sentence]:
     """Yield the sentences of ``text`` in order, each with offsets into it; no sentence crosses a line end.
 
     Everything that is not white space is in exactly one sentence; furniture is marked, not dropped.
+
+    Args:
+        text: the document.
+        whole: whether it is one; in a passage of a longer text, lines are told to be furniture by themselves, not by their place.
     """
     lines = text.splitlines(keepends=True)
     offset = 0
-    for line, furniture in zip(lines, mark(lines), strict=True):
+    marked = mark(lines) if whole else [bool(line.strip()) and is_furniture(line) for line in lines]
+    for line, furniture in zip(lines, marked, strict=True):
         if furniture:
             body = line.strip()
             start = offset + line.index(body)

@@ -9,21 +9,20 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classify import documents
 from classify.classifier import Classifier
 from classify.copies import Copies, digest, words
 from classify.decisions import Decisions, decide
-from classify.errors import DocumentError, SettingsError
+from classify.errors import ClassifyError, SettingsError
 from classify.furniture import is_furniture
 from classify.labels import LabelScheme
-from classify.predict import Options, sentences
+from classify.predict import Options, Watch, items
 from classify.tasks import Labelled, Suggestion
 
 Floats = NDArray[np.float64]
@@ -84,33 +83,28 @@ def candidates(
     options: Options,
     labelled: Labelled,
     counts: Counts,
-    failed: Callable[[DocumentError], None],
+    failed: Callable[[ClassifyError], None],
     started: Callable[[str], None] = lambda name: None,
 ) -> Iterator[Candidate]:
     """Every sentence that may be chosen, once each; documents that cannot be read are handed to ``failed``."""
     seen: set[bytes] = set()
-    for name in documents.find(paths):
-        started(name)
-        before = ""
-        try:
-            for sentence in sentences(name, options):
-                counts.read += 1
-                if sentence.furniture or (options.lines and is_furniture(sentence.text)):
-                    counts.furniture += 1
-                    continue
-                context, before = before, "" if options.lines else sentence.text
-                key = digest(sentence.text)
-                if not MIN_WORDS <= len(words(sentence.text)) <= MAX_WORDS:
-                    counts.length += 1
-                elif key in labelled.digests:
-                    counts.labelled += 1
-                elif bytes.fromhex(key[:16]) in seen:
-                    counts.repeated += 1
-                else:
-                    seen.add(bytes.fromhex(key[:16]))
-                    yield Candidate(name, sentence.start, sentence.text, context, f"{name}:{sentence.start}" if options.lines else name)
-        except DocumentError as error:
-            failed(error)
+    # Furniture is read in order to be counted.
+    for item in items(paths, replace(options, furniture=True), Watch(failed, started)):
+        sentence, name = item.sentence, item.document
+        counts.read += 1
+        if sentence.furniture or (options.lines and is_furniture(sentence.text)):
+            counts.furniture += 1
+            continue
+        key = digest(sentence.text)
+        if not MIN_WORDS <= len(words(sentence.text)) <= MAX_WORDS:
+            counts.length += 1
+        elif key in labelled.digests:
+            counts.labelled += 1
+        elif bytes.fromhex(key[:16]) in seen:
+            counts.repeated += 1
+        else:
+            seen.add(bytes.fromhex(key[:16]))
+            yield Candidate(name, sentence.start, sentence.text, item.before, f"{name}:{sentence.start}" if options.lines else name)
 
 
 @dataclass

@@ -202,15 +202,16 @@ def small(monkeypatch):
 def test_an_article_is_one_passage_and_a_large_file_many(tmp_path, small):
     path = tmp_path / "berita.txt"
     path.write_bytes(TEXT.encode())
-    assert list(read_passages(str(path))) == [(TEXT, 0)]
+    assert list(read_passages(str(path))) == [(TEXT, 0, True)]
     text = "Satu “kalimat”.\r\nDua.\r\n \r\n\r\nTiga.\nEmpat.\n\n" * 10
     counts = []
     for data in (text.encode(), text.encode("utf-16"), text.encode("cp1252")):
         path.write_bytes(data)
         counts.clear()
         passages = list(read_passages(str(path), counts.append))
-        assert "".join(passage for passage, _ in passages) == text
-        assert [offset for _, offset in passages] == [sum(len(p) for p, _ in passages[:i]) for i in range(len(passages))]
+        assert "".join(passage for passage, *_ in passages) == text
+        assert [offset for _, offset, _ in passages] == [sum(len(p) for p, *_ in passages[:i]) for i in range(len(passages))]
+        assert not any(whole for *_, whole in passages)
         assert passages[0][0] == "Satu “kalimat”.\r\nDua.\r\n \r\n"
         assert sum(counts) == len(data)
 
@@ -219,7 +220,7 @@ def test_a_large_file_has_one_encoding_wherever_it_shows(tmp_path, small):
     path = tmp_path / "besar.txt"
     text = "Moskow membantah.\n" * 10 + "café\n"
     path.write_bytes(text.encode("cp1252"))
-    assert "".join(passage for passage, _ in read_passages(str(path))) == text == read(str(path)).text
+    assert "".join(passage for passage, *_ in read_passages(str(path))) == text == read(str(path)).text
     path.write_bytes(text.encode()[:-2])
     refusal(lambda: list(read_passages(str(path))), str(path), "UTF-8")
     path.write_bytes(b" \n" * 100)
@@ -230,7 +231,7 @@ def test_a_paragraph_without_end_is_cut_at_a_line_end(tmp_path, small, monkeypat
     monkeypatch.setattr(documents, "PARAGRAPH", 40)
     path = tmp_path / "rapat.txt"
     path.write_text("Sebuah kalimat.\n" * 20)
-    passages = [passage for passage, _ in read_passages(str(path))]
+    passages = [passage for passage, *_ in read_passages(str(path))]
     assert set(passages[:-1]) == {"Sebuah kalimat.\n" * 3}
     assert "".join(passages) == "Sebuah kalimat.\n" * 20
 
@@ -240,7 +241,7 @@ def test_standard_input_is_read_the_same_way(size, monkeypatch, small):
     text = "Satu. “Dua.”\n\n" * size
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.encode()), 16)))
     passages = list(read_passages("-"))
-    assert "".join(passage for passage, _ in passages) == text
+    assert "".join(passage for passage, *_ in passages) == text
     assert len(passages) == (1 if size == 3 else size)
 
 
