@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from classify.labels import LabelScheme
 from classify.modeldir import positions
 from classify.resources import resource
 from training import distil, splits
-from training.base import is_directory, load_model, load_tokenizer
+from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.dataset import Example, Pool, load, scored, targets
 from training.loss import LOSSES, GroupedLoss, positive_weights
@@ -377,6 +377,8 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     validation_part = [e for e, side in zip(examples, sides, strict=True) if side == "validation"]
     if not train_part or (settings.validation > 0 and not validation_part):
         raise DataError(f"{len(examples)} sentences are too few to divide: give more data or smaller shares")
+    base = resolve(settings.base)
+    settings = replace(settings, base=str(base.path))
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
@@ -421,7 +423,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if (Path(settings.base) / "pretrain.json").is_file():
         shutil.copyfile(Path(settings.base) / "pretrain.json", fresh / "pretrain.json")
     _write_json(fresh / "decisions.json", {"context": settings.context, "labels": decisions})
-    _write_json(fresh / "training.json", _record(settings, examples, sides, run, facts))
+    _write_json(fresh / "training.json", _record(settings, base, examples, sides, run, facts))
     if settings.export:
         export(fresh, quiet=quiet)
     if output.exists():
@@ -499,7 +501,9 @@ def _cross_validated(
     return run, decisions, facts
 
 
-def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]) -> dict[str, Any]:
+def _record(
+    settings: TrainSettings, base: Base, examples: Sequence[Example], sides: Sequence[str], run: Run, facts: dict[str, Any]
+) -> dict[str, Any]:
     """What somebody needs to repeat the run: settings, data digests, versions, machine."""
     digests: dict[str, str] = {}
     for path in settings.data:
@@ -507,17 +511,13 @@ def _record(settings: TrainSettings, examples: Sequence[Example], sides: Sequenc
             digests[file.name] = _sha256(file)
     if settings.soft_labels:
         digests[settings.soft_labels.name] = _sha256(settings.soft_labels)
-    base: dict[str, Any] = {"name": Path(settings.base).name if is_directory(settings.base) else settings.base}
-    weights = Path(settings.base) / "model.safetensors"
-    if weights.is_file():
-        base["sha256"] = _sha256(weights)
     return {
         # Paths of this machine mean nothing elsewhere; names do.
-        "settings": {**as_dict(settings), "base": base["name"], "output": settings.output.name,
+        "settings": {**as_dict(settings), "base": base.name, "output": settings.output.name,
                      "labels": settings.labels.name, "data": [path.name for path in settings.data],
                      "pool": [path.name for path in settings.pool],
                      "soft_labels": settings.soft_labels.name if settings.soft_labels else None},
-        "base": base,
+        "base": base.record(),
         "data": digests,
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
         # By file and id, so that an evaluation knows what the model has not seen.
