@@ -26,7 +26,7 @@ from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import positions
 from classify.resources import resource
-from training import distil, splits
+from training import distil, processes, splits
 from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.dataset import Example, Pool, load, scored, targets
@@ -267,6 +267,7 @@ def fit(
         quiet: no progress bar.
         taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
     """
+    quiet = quiet or not processes.first()
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
@@ -281,7 +282,7 @@ def fit(
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=epochs or settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=processes.share(settings.batch_size),
         per_device_eval_batch_size=64,
         learning_rate=settings.learning_rate,
         warmup_steps=settings.warmup,
@@ -301,7 +302,9 @@ def fit(
         report_to=[],
         disable_tqdm=quiet,
         log_level="error" if quiet else "warning",
+        log_level_replica="error",
         dataloader_pin_memory=False,
+        ddp_find_unused_parameters=False,
         label_names=["labels"],
     )
 
@@ -332,6 +335,8 @@ def fit(
     if last is not None:
         logger.warning("resuming from the last checkpoint in %s", folder)
     trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    # The first process clears checkpoints away, which the others may still be reading.
+    processes.meet()
     history = [row for row in trainer.state.log_history if "eval_macro_f1" in row]
     best = max(history, key=lambda row: row["eval_macro_f1"], default=None)
     return Run(trainer, tokenizer, float(best["epoch"]) if best else 0.0, float(best["eval_macro_f1"]) if best else 0.0, history)
@@ -363,6 +368,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     """
     from training.export import export, save_model
 
+    processes.await_first()
     output = settings.output
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists())):
         raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
@@ -379,6 +385,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         raise DataError(f"{len(examples)} sentences are too few to divide: give more data or smaller shares")
     base = resolve(settings.base)
     settings = replace(settings, base=str(base.path))
+    processes.share(settings.batch_size)
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
@@ -390,7 +397,9 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         # Checkpoints of another recipe or other data must not be mixed in.
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    (scratch / "recipe").write_text(key)
+    if processes.first():
+        (scratch / "recipe").write_text(key)
+    processes.release()
 
     facts: dict[str, Any] = {}
     if settings.folds:
@@ -411,10 +420,12 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught)
         _settle(run, settings)
         decisions = {}
-        if validation_part:
+        if validation_part and processes.first():
             decisions = _decisions(run, predict_logits(run, validation_part, scheme, settings), validation_part, scheme, settings)
         facts |= {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
+    if not processes.first():
+        return output
     fresh = output.with_name(f".{output.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -474,29 +485,31 @@ def _cross_validated(
         raise DataError(f"{len(examples)} sentences are too few for {settings.folds} folds: give more data or fewer folds")
     logits = np.zeros((len(examples), len(scheme)), dtype=np.float32)
     epochs, scores = [], []
+    finished = [(scratch / f"fold{number}.npz").exists() for number in range(settings.folds)]
     for number in range(settings.folds):
         inside = [e for e, f in zip(examples, fold, strict=True) if f != number]
         outside = [e for e, f in zip(examples, fold, strict=True) if f == number]
         kept = scratch / f"fold{number}.npz"
-        if kept.exists():
+        if finished[number]:
             with np.load(kept, allow_pickle=False) as saved:
                 logits[fold == number], epoch, score = saved["logits"], float(saved["epoch"]), float(saved["score"])
         else:
             run = fit(settings, scheme, inside, outside, scratch / f"fold{number}", quiet=quiet)
-            part = predict_logits(run, outside, scheme, settings)
             epoch, score = run.best_epoch, run.best_macro_f1
-            partial = kept.with_suffix(".part.npz")
-            np.savez(partial, logits=part, epoch=epoch, score=score)
-            os.replace(partial, kept)
-            shutil.rmtree(scratch / f"fold{number}")
-            logits[fold == number] = part
+            if processes.first():
+                part = predict_logits(run, outside, scheme, settings)
+                unfinished = kept.with_suffix(".part.npz")
+                np.savez(unfinished, logits=part, epoch=epoch, score=score)
+                os.replace(unfinished, kept)
+                shutil.rmtree(scratch / f"fold{number}")
+                logits[fold == number] = part
         epochs.append(epoch)
         scores.append(score)
         logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
     rounds = max(1, round(float(np.mean(epochs))))
     run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet)
     _settle(run, settings)
-    decisions = _decisions(run, logits, examples, scheme, settings)
+    decisions = _decisions(run, logits, examples, scheme, settings) if processes.first() else {}
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
     return run, decisions, facts
 
@@ -528,7 +541,7 @@ def _record(
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "tokenizers", "datasets", "accelerate", "scikit-learn", "numpy")},
         "python": platform.python_version(),
-        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(),
+        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads(), "processes": processes.count(),
                     "bf16": uses_bf16(settings.precision, torch.device("cuda" if torch.cuda.is_available() else "cpu"))},
     }  # fmt: skip
 

@@ -39,6 +39,7 @@ def train(
 
     need_training("training")
     quiet_libraries()
+    from training import processes
     from training.finetune import TrainSettings
     from training.finetune import train as run
     from training.settings import load
@@ -49,6 +50,10 @@ def train(
         "soft_labels": soft_labels,
         "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export,
     }  # fmt: skip
+    processes.await_first()
     settings = load(TrainSettings, config, flags)
+    processes.release()
     written = run(settings, quiet=quiet)
-    typer.echo(f"wrote {written}; now  classify evaluate --model {written} --data ...")
+    if processes.first():
+        typer.echo(f"wrote {written}; now  classify evaluate --model {written} --data ...")
+    processes.leave()
