@@ -11,6 +11,7 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import positions
 from classify.resources import resource
-from training import distil, processes, splits
+from training import distil, processes, search, splits
 from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.dataset import Example, Pool, load, scored, targets
@@ -67,6 +68,7 @@ class TrainSettings:
         export: also write ``onnx/model.onnx``.
         precision: ``fp32``, ``bf16`` or ``auto``.
         seed: for everything drawn at random but the splits.
+        search: so many trials look for better settings before the model is trained with the best (see :mod:`training.search`).
         split_seed: for the splits, apart, so that runs of several seeds, and teachers and students, keep the same sentences aside.
     """
 
@@ -101,6 +103,7 @@ class TrainSettings:
     max_length: int = 192
     seed: int = 13
     split_seed: int = 13
+    search: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -129,6 +132,10 @@ class TrainSettings:
             )
         if self.precision not in ("auto", "fp32", "bf16"):
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
+        if self.search < 0 or (self.search and (self.folds or not self.validation)):
+            raise SettingsError(
+                "setting 'search' is the number of trials, which a validation share judges: give one above 0, and leave 'folds' out"
+            )
         if self.folds == 1 or self.folds < 0:
             raise SettingsError(f"setting 'folds' must be 0 (none) or at least 2, not {self.folds}")
 
@@ -171,7 +178,12 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
             mixed = share * taught + (1 - share) * np.nan_to_num(self._targets)
             self._targets = np.where(np.isnan(taught), self._targets, mixed).astype(np.float32)
         self._drop = settings.context_dropout if training and settings.context else 0.0
-        self._random = np.random.default_rng(settings.seed)
+        self._seed = settings.seed
+        self.restart()
+
+    def restart(self) -> None:
+        """Drop contexts from now on as at the first time."""
+        self._random = np.random.default_rng(self._seed)
 
     def __len__(self) -> int:
         return len(self._plain)
@@ -200,6 +212,10 @@ class GroupedTrainer(Trainer):
 
     def __init__(self, *args: Any, grouped_loss: GroupedLoss, layer_decay: float = 1.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.set_recipe(grouped_loss, layer_decay)
+
+    def set_recipe(self, grouped_loss: GroupedLoss, layer_decay: float) -> None:
+        """Say what the library's arguments do not hold."""
         self._grouped_loss, self._layer_decay = grouped_loss, layer_decay
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
@@ -245,7 +261,7 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def fit(
+def prepare(
     settings: TrainSettings,
     scheme: LabelScheme,
     train: Sequence[Example],
@@ -254,19 +270,8 @@ def fit(
     epochs: int | None = None,
     quiet: bool = False,
     taught: NDArray[np.float32] | None = None,
-) -> Run:
-    """Train once.
-
-    Args:
-        settings: the recipe.
-        scheme: the labels.
-        train: examples to learn from.
-        validation: examples that decide when to stop; empty for a fixed number of epochs.
-        folder: for checkpoints; training resumes from the last one found there.
-        epochs: instead of the settings'.
-        quiet: no progress bar.
-        taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
-    """
+) -> tuple[GroupedTrainer, Any]:
+    """The trainer of :func:`fit`, ready to train, and the tokenizer."""
     quiet = quiet or not processes.first()
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
@@ -329,6 +334,32 @@ def fit(
     if quiet:
         # Where it shows no bar, the library prints its log instead.
         trainer.remove_callback(PrinterCallback)
+    return trainer, tokenizer
+
+
+def fit(
+    settings: TrainSettings,
+    scheme: LabelScheme,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    epochs: int | None = None,
+    quiet: bool = False,
+    taught: NDArray[np.float32] | None = None,
+) -> Run:
+    """Train once.
+
+    Args:
+        settings: the recipe.
+        scheme: the labels.
+        train: examples to learn from.
+        validation: examples that decide when to stop; empty for a fixed number of epochs.
+        folder: for checkpoints; training resumes from the last one found there.
+        epochs: instead of the settings'.
+        quiet: no progress bar.
+        taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
+    """
+    trainer, tokenizer = prepare(settings, scheme, train, validation, folder, epochs, quiet, taught)
     # The state is written last, so a checkpoint cut off half-way has none.
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     last = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
@@ -369,6 +400,8 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     from training.export import export, save_model
 
     processes.await_first()
+    if settings.search:
+        search.check(settings)
     output = settings.output
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists())):
         raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
@@ -417,6 +450,9 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
                 raise DataError(f"{settings.soft_labels} has soft labels for none of the {len(train_part)} training sentences")
             by_label = np.asarray([bool(example.labels) for example in train_part])
             facts["taught"] = {"labelled": int((told & by_label).sum()), "unlabelled": int((told & ~by_label).sum())}
+        if settings.search:
+            trainer, _ = prepare(settings, scheme, train_part, validation_part, scratch / "search", quiet=True, taught=taught)
+            settings = search.search(settings, trainer, partial(_restart, scheme=scheme, train=train_part), scratch / "search.json")
         run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught)
         _settle(run, settings)
         decisions = {}
@@ -433,6 +469,8 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     shutil.copyfile(settings.labels, fresh / "labels.yaml")
     if (Path(settings.base) / "pretrain.json").is_file():
         shutil.copyfile(Path(settings.base) / "pretrain.json", fresh / "pretrain.json")
+    if settings.search:
+        shutil.copyfile(scratch / "search.json", fresh / "search.json")
     _write_json(fresh / "decisions.json", {"context": settings.context, "labels": decisions})
     _write_json(fresh / "training.json", _record(settings, base, examples, sides, run, facts))
     if settings.export:
@@ -447,6 +485,18 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         fresh.rename(output)
     shutil.rmtree(scratch)
     return output
+
+
+def _restart(trainer: GroupedTrainer, settings: TrainSettings, scheme: LabelScheme, train: Sequence[Example]) -> Any:
+    """A fresh model for a trial, with the loss and the layers' learning rates of its settings."""
+    weights = positive_weights(torch.from_numpy(targets(train, scheme)), settings.weighting)
+    trainer.set_recipe(GroupedLoss(scheme, weights, LOSSES[settings.loss]), settings.layer_decay)
+    dataset: Any = trainer.train_dataset
+    dataset.restart()
+    model = load_model(settings.base, scheme, settings.dropout, settings.seed)
+    # As in a training of its own, so that the final one comes to the same figures.
+    set_seed(settings.seed)
+    return model
 
 
 def _settle(run: Run, settings: TrainSettings) -> None:

@@ -32,6 +32,7 @@ def train(
         Optional[bool], typer.Option(help="Also learn what the larger models made of the pool's sentences without labels.")
     ] = None,
     export: Annotated[Optional[bool], typer.Option(help="Write the graph that predicting reads.")] = None,
+    search: Annotated[Optional[int], typer.Option(help="Look for better settings first, in so many trials.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Fine-tune a BERT-family model on labelled sentences and write a complete model directory."""
@@ -48,7 +49,7 @@ def train(
         "data": data, "labels": labels, "base": base, "output": output, "pool": pool, "seed": seed, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "folds": folds, "context": context, "compact": compact,
         "soft_labels": soft_labels,
-        "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export,
+        "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export, "search": search,
     }  # fmt: skip
     processes.await_first()
     settings = load(TrainSettings, config, flags)
