@@ -77,13 +77,15 @@ def unseen(record: dict[str, Any]) -> Callable[[Example], str | None]:
     """Tells of a sentence what a model has to do with it.
 
     Args:
-        record: ``training.json`` of the model, ``{}`` where there is none.
+        record: ``training.json`` of the model, ``{}`` where there is none; an earlier run in it that does not say what it kept aside
+            kept the same.
 
     Returns:
         a function: the split in which the run, and those before it that it continues, kept the sentence aside; ``""`` for one of a
         file that none of them read; None for one that was trained on.
     """
-    runs = [(set(run.get("data", {})), _held_out(run)) for run in (record, *record.get("before", []))]
+    kept = {"held_out": record.get("held_out", {})}
+    runs = [(set(run.get("data", {})), _held_out(kept | run)) for run in (record, *record.get("before", []))]
 
     def split(example: Example) -> str | None:
         name = ""

@@ -11,6 +11,7 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory, positions
 from classify.resources import resource
-from training import distil, splits
-from training.base import is_directory, load_model, load_tokenizer
+from training import distil, processes, search, splits
+from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.card import write_card
 from training.columns import Layout
@@ -86,6 +87,7 @@ class TrainSettings:
         export: also write ``onnx/model.onnx``.
         precision: ``fp32``, ``bf16`` or ``auto``.
         seed: for everything drawn at random but the splits.
+        search: so many trials look for better settings before the model is trained with the best (see :mod:`training.search`).
         split_seed: for the splits, apart, so that runs of several seeds, and teachers and students, keep the same sentences aside.
     """
 
@@ -128,6 +130,7 @@ class TrainSettings:
     max_length: int = 192
     seed: int = 13
     split_seed: int = 13
+    search: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -160,6 +163,10 @@ class TrainSettings:
             raise SettingsError("setting 'mix_share' needs 'mix_base', the base whose weights are mixed back in")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
+        if self.search < 0 or (self.search and (self.folds or not self.validation)):
+            raise SettingsError(
+                "setting 'search' is the number of trials, which a validation share judges: give one above 0, and leave 'folds' out"
+            )
         if self.folds == 1 or self.folds < 0:
             raise SettingsError(f"setting 'folds' must be 0 (none) or at least 2, not {self.folds}")
 
@@ -201,7 +208,12 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
         self._context = settings.context
         self._drop = settings.context_dropout if training and settings.context else 0.0
         self._slips = settings.slips if training else 0.0
-        self._random = np.random.default_rng(settings.seed)
+        self._seed = settings.seed
+        self.restart()
+
+    def restart(self) -> None:
+        """Drop contexts and slip from now on as at the first time."""
+        self._random = np.random.default_rng(self._seed)
 
     def __len__(self) -> int:
         return len(self._plain)
@@ -234,6 +246,10 @@ class GroupedTrainer(Trainer):
 
     def __init__(self, *args: Any, grouped_loss: GroupedLoss, layer_decay: float = 1.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.set_recipe(grouped_loss, layer_decay)
+
+    def set_recipe(self, grouped_loss: GroupedLoss, layer_decay: float) -> None:
+        """Say what the library's arguments do not hold."""
         self._grouped_loss, self._layer_decay = grouped_loss, layer_decay
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
@@ -279,6 +295,88 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
+def prepare(
+    settings: TrainSettings,
+    scheme: LabelScheme,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    epochs: int | None = None,
+    quiet: bool = False,
+    taught: NDArray[np.float32] | None = None,
+    protection: Protection | None = None,
+) -> tuple[GroupedTrainer, Any]:
+    """The trainer of :func:`fit`, ready to train, and the tokenizer."""
+    quiet = quiet or not processes.first()
+    set_seed(settings.seed)
+    tokenizer = load_tokenizer(settings.base)
+    model = _start(settings, scheme)
+    if settings.mix_base and settings.mix_share:
+        # A share of nothing: a base that does not fit is found now, not after hours of training.
+        mix_back(model, settings.mix_base, 0.0)
+    # Many tokenizers do not say how many positions their model has.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
+    times = [settings.real_weight if example.real else 1 for example in train]
+    repeated = [e for e, count in zip(train, times, strict=True) for _ in range(count)]
+    if protection:
+        said = protection.taught(train)
+        taught = said if taught is None else np.where(np.isnan(taught), said, taught)
+    taught_repeated = None if taught is None else np.repeat(taught, times, axis=0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    bf16 = uses_bf16(settings.precision, device)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=epochs or settings.epochs,
+        per_device_train_batch_size=processes.share(settings.batch_size),
+        per_device_eval_batch_size=64,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        bf16=bf16,
+        use_cpu=device.type == "cpu",
+        seed=settings.seed,
+        data_seed=settings.seed,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="epoch" if validation else "no",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=bool(validation),
+        metric_for_best_model="macro_f1" if validation else None,
+        greater_is_better=True,
+        logging_steps=25,
+        report_to=[],
+        disable_tqdm=quiet,
+        log_level="error" if quiet else "warning",
+        log_level_replica="error",
+        dataloader_pin_memory=False,
+        ddp_find_unused_parameters=False,
+        label_names=["labels"],
+    )
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        # The library evaluates in an order of its own; its label_ids are in the same order as its predictions.
+        wanted = np.asarray(prediction.label_ids)
+        scores = probabilities(np.asarray(prediction.predictions), scheme)
+        given = decide(scores, scheme, Decisions())
+        return {"macro_f1": macro_f1(given, np.nan_to_num(wanted) > 0.5, ~np.isnan(wanted), scheme)}
+
+    trainer = GroupedTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Encoded(repeated, scheme, tokenizer, settings, training=True, taught=taught_repeated),
+        eval_dataset=Encoded(validation, scheme, tokenizer, settings, training=False) if validation else None,
+        data_collator=Collator(tokenizer),
+        compute_metrics=compute_metrics if validation else None,
+        callbacks=[EarlyStoppingCallback(settings.patience)] if validation else [],
+        grouped_loss=_loss(settings, scheme, train, protection),
+        layer_decay=settings.layer_decay,
+    )
+    if quiet:
+        # Where it shows no bar, the library prints its log instead.
+        trainer.remove_callback(PrinterCallback)
+    return trainer, tokenizer
+
+
 def fit(
     settings: TrainSettings,
     scheme: LabelScheme,
@@ -303,82 +401,15 @@ def fit(
         taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
         protection: of the labels of the model continued from, which answers where ``taught`` does not.
     """
-    set_seed(settings.seed)
-    tokenizer = load_tokenizer(settings.base)
-    model = load_model(settings.base, scheme, settings.dropout, settings.seed)
-    if (continued := trained(settings.base)) is not None:
-        carry_head(model, continued, scheme, settings.seed)
-    if settings.mix_base and settings.mix_share:
-        # A share of nothing: a base that does not fit is found now, not after hours of training.
-        mix_back(model, settings.mix_base, 0.0)
-    # Many tokenizers do not say how many positions their model has.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
-    times = [settings.real_weight if example.real else 1 for example in train]
-    repeated = [e for e, count in zip(train, times, strict=True) for _ in range(count)]
-    known = np.where(scored(train, scheme), targets(train, scheme), np.nan) if protection else targets(train, scheme)
-    weights = positive_weights(torch.from_numpy(known), settings.weighting)
-    if protection:
-        said = protection.taught(train)
-        taught = said if taught is None else np.where(np.isnan(taught), said, taught)
-        # Their scores are calibrated: a weight would only drive them up.
-        weights[protection.columns()] = 1.0
-    taught_repeated = None if taught is None else np.repeat(taught, times, axis=0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    bf16 = uses_bf16(settings.precision, device)
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=epochs or settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=64,
-        learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        bf16=bf16,
-        use_cpu=device.type == "cpu",
-        seed=settings.seed,
-        data_seed=settings.seed,
-        train_sampling_strategy="group_by_length",
-        eval_strategy="epoch" if validation else "no",
-        save_strategy="epoch",
-        save_total_limit=2,
-        load_best_model_at_end=bool(validation),
-        metric_for_best_model="macro_f1" if validation else None,
-        greater_is_better=True,
-        logging_steps=25,
-        report_to=[],
-        disable_tqdm=quiet,
-        log_level="error" if quiet else "warning",
-        dataloader_pin_memory=False,
-        label_names=["labels"],
-    )
-
-    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        # The library evaluates in an order of its own; its label_ids are in the same order as its predictions.
-        wanted = np.asarray(prediction.label_ids)
-        scores = probabilities(np.asarray(prediction.predictions), scheme)
-        given = decide(scores, scheme, Decisions())
-        return {"macro_f1": macro_f1(given, np.nan_to_num(wanted) > 0.5, ~np.isnan(wanted), scheme)}
-
-    trainer = GroupedTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=Encoded(repeated, scheme, tokenizer, settings, training=True, taught=taught_repeated),
-        eval_dataset=Encoded(validation, scheme, tokenizer, settings, training=False) if validation else None,
-        data_collator=Collator(tokenizer),
-        compute_metrics=compute_metrics if validation else None,
-        callbacks=[EarlyStoppingCallback(settings.patience)] if validation else [],
-        grouped_loss=GroupedLoss(scheme, weights, LOSSES[settings.loss]),
-        layer_decay=settings.layer_decay,
-    )
-    if quiet:
-        # Where it shows no bar, the library prints its log instead.
-        trainer.remove_callback(PrinterCallback)
+    trainer, tokenizer = prepare(settings, scheme, train, validation, folder, epochs, quiet, taught, protection)
     # The state is written last, so a checkpoint cut off half-way has none.
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     last = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
     if last is not None:
         logger.warning("resuming from the last checkpoint in %s", folder)
     trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    # The first process clears checkpoints away, which the others may still be reading.
+    processes.meet()
     history = [row for row in trainer.state.log_history if "eval_macro_f1" in row]
     best = max(history, key=lambda row: row["eval_macro_f1"], default=None)
     return Run(trainer, tokenizer, float(best["epoch"]) if best else 0.0, float(best["eval_macro_f1"]) if best else 0.0, history)
@@ -410,6 +441,9 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     """
     from training.export import export, save_model
 
+    processes.await_first()
+    if settings.search:
+        search.check(settings)
     output = settings.output
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists())):
         raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
@@ -437,6 +471,13 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         whole = len({example.group for example in examples})
         hint = f" (those of one of the {whole} documents stay together)" if 1 < whole < len(examples) else ""
         raise DataError(f"{len(examples)} sentences are too few to divide{hint}: give more data or other shares")
+    bases = {name: resolve(given) for name in ("base", "mix_base") if (given := getattr(settings, name))}
+    asked = {
+        name: _portable(base.path) if Path(getattr(settings, name)).is_dir() else getattr(settings, name) for name, base in bases.items()
+    }
+    found: dict[str, Any] = {name: str(base.path) for name, base in bases.items()}
+    settings = replace(settings, **found)
+    processes.share(settings.batch_size)
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
@@ -448,7 +489,9 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         # Checkpoints of another recipe or other data must not be mixed in.
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    (scratch / "recipe").write_text(key)
+    if processes.first():
+        (scratch / "recipe").write_text(key)
+    processes.release()
 
     facts: dict[str, Any] = {}
     if settings.folds:
@@ -466,13 +509,22 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
                 raise DataError(f"{settings.soft_labels} has soft labels for none of the {len(train_part)} training sentences")
             by_label = np.asarray([bool(example.labels) for example in train_part])
             facts["taught"] = {"labelled": int((told & by_label).sum()), "unlabelled": int((told & ~by_label).sum())}
+        if settings.search:
+            trainer, _ = prepare(
+                settings, scheme, train_part, validation_part, scratch / "search", quiet=True, taught=taught, protection=protection
+            )
+            settings = search.search(
+                settings, trainer, partial(_restart, scheme=scheme, train=train_part, protection=protection), scratch / "search.json"
+            )
         run = fit(settings, scheme, train_part, validation_part, scratch / "run", quiet=quiet, taught=taught, protection=protection)
         _settle(run, settings)
         decisions = {}
-        if validation_part:
+        if validation_part and processes.first():
             decisions = _decisions(run, predict_logits(run, validation_part, scheme, settings), validation_part, scheme, settings)
         facts |= {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
+    if not processes.first():
+        return output
     if continued:
         decisions = inherited_decisions(continued, scheme, decisions)
     fresh = output.with_name(f".{output.name}.new")
@@ -482,8 +534,10 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     shutil.copyfile(settings.labels, fresh / "labels.yaml")
     if (Path(settings.base) / "pretrain.json").is_file():
         shutil.copyfile(Path(settings.base) / "pretrain.json", fresh / "pretrain.json")
+    if settings.search:
+        shutil.copyfile(scratch / "search.json", fresh / "search.json")
     _write_json(fresh / "decisions.json", {"context": bool(settings.context), "labels": decisions})
-    record = _record(settings, examples, sides, run, facts, continued, fresh)
+    record = _record(settings, bases, asked, examples, sides, run, facts, continued, fresh)
     _write_json(fresh / "training.json", record)
     if settings.export:
         export(fresh, quiet=quiet)
@@ -541,6 +595,36 @@ def _judge(fresh: Path, name: str, record: dict[str, Any], judged: Sequence[Exam
     write_card(result, classifier.directory, name=name)
 
 
+def _start(settings: TrainSettings, scheme: LabelScheme) -> Any:
+    """The model before training; one that goes on keeps its output rows."""
+    model = load_model(settings.base, scheme, settings.dropout, settings.seed)
+    if (continued := trained(settings.base)) is not None:
+        carry_head(model, continued, scheme, settings.seed)
+    return model
+
+
+def _loss(settings: TrainSettings, scheme: LabelScheme, train: Sequence[Example], protection: Protection | None) -> GroupedLoss:
+    known = np.where(scored(train, scheme), targets(train, scheme), np.nan) if protection else targets(train, scheme)
+    weights = positive_weights(torch.from_numpy(known), settings.weighting)
+    if protection:
+        # The old model's scores are calibrated: a weight would only drive them up.
+        weights[protection.columns()] = 1.0
+    return GroupedLoss(scheme, weights, LOSSES[settings.loss])
+
+
+def _restart(
+    trainer: GroupedTrainer, settings: TrainSettings, scheme: LabelScheme, train: Sequence[Example], protection: Protection | None
+) -> Any:
+    """A fresh model for a trial, with the loss and the layers' learning rates of its settings."""
+    trainer.set_recipe(_loss(settings, scheme, train, protection), settings.layer_decay)
+    dataset: Any = trainer.train_dataset
+    dataset.restart()
+    model = _start(settings, scheme)
+    # As in a training of its own, so that the final one comes to the same figures.
+    set_seed(settings.seed)
+    return model
+
+
 def _settle(run: Run, settings: TrainSettings) -> None:
     """Bring the weights into the form they are stored in, so that thresholds are chosen for what will be used."""
     from training.export import round_weights
@@ -584,35 +668,39 @@ def _cross_validated(
         raise DataError(f"{len(examples)} sentences are too few for {settings.folds} folds: give more data or fewer folds")
     logits = np.zeros((len(examples), len(scheme)), dtype=np.float32)
     epochs, scores = [], []
+    finished = [(scratch / f"fold{number}.npz").exists() for number in range(settings.folds)]
     for number in range(settings.folds):
         inside = [e for e, f in zip(examples, fold, strict=True) if f != number]
         outside = [e for e, f in zip(examples, fold, strict=True) if f == number]
         kept = scratch / f"fold{number}.npz"
-        if kept.exists():
+        if finished[number]:
             with np.load(kept, allow_pickle=False) as saved:
                 logits[fold == number], epoch, score = saved["logits"], float(saved["epoch"]), float(saved["score"])
         else:
             run = fit(settings, scheme, inside, outside, scratch / f"fold{number}", quiet=quiet, protection=protection)
-            part = predict_logits(run, outside, scheme, settings)
             epoch, score = run.best_epoch, run.best_macro_f1
-            partial = kept.with_suffix(".part.npz")
-            np.savez(partial, logits=part, epoch=epoch, score=score)
-            os.replace(partial, kept)
-            shutil.rmtree(scratch / f"fold{number}")
-            logits[fold == number] = part
+            if processes.first():
+                part = predict_logits(run, outside, scheme, settings)
+                unfinished = kept.with_suffix(".part.npz")
+                np.savez(unfinished, logits=part, epoch=epoch, score=score)
+                os.replace(unfinished, kept)
+                shutil.rmtree(scratch / f"fold{number}")
+                logits[fold == number] = part
         epochs.append(epoch)
         scores.append(score)
         logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
     rounds = max(1, round(float(np.mean(epochs))))
     run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet, protection=protection)
     _settle(run, settings)
-    decisions = _decisions(run, logits, examples, scheme, settings)
+    decisions = _decisions(run, logits, examples, scheme, settings) if processes.first() else {}
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
     return run, decisions, facts
 
 
 def _record(
     settings: TrainSettings,
+    bases: dict[str, Base],
+    asked: dict[str, str],
     examples: Sequence[Example],
     sides: Sequence[str],
     run: Run,
@@ -622,29 +710,27 @@ def _record(
 ) -> dict[str, Any]:
     """What somebody needs to repeat the run: settings, data digests, versions, machine."""
     files = data_files([*settings.data, *settings.rehearse]) + ([settings.soft_labels] if settings.soft_labels else [])
-    mixed = settings.mix_base if settings.mix_share else None
     before = record_of(continued) if continued else {}
+    held_out = {side: _ids_by_file([e for e, one in zip(examples, sides, strict=True) if one == side])
+                for side in ("test", "development") if side in sides}  # fmt: skip
     return {
         # Paths of this machine mean nothing elsewhere; names do, and paths from where the command was given.
-        "settings": {**as_dict(settings), "base": _portable(settings.base) if is_directory(settings.base) else settings.base,
-                     "mix_base": _portable(mixed) if mixed and is_directory(mixed) else mixed,
+        "settings": {**as_dict(settings), **asked,
                      "output": settings.output.name, "labels": settings.labels.name,
                      "rejected": settings.rejected.name if settings.rejected else None,
                      **{name: [_portable(path) for path in getattr(settings, name)] for name in ("data", "pool", "rehearse")},
                      "soft_labels": _portable(settings.soft_labels) if settings.soft_labels else None},
-        "base": _named(settings.base),
-        **({"mixed_back": _named(mixed)} if mixed else {}),
+        "base": bases["base"].record(),
+        **({"mixed_back": bases["mix_base"].record()} if settings.mix_share else {}),
         "data": {file.name: sha256(file) for file in files},
         "rehearsed": [file.name for file in data_files(settings.rehearse)],
         "pool": {file.name: sha256(file) for file in data_files(settings.pool)},
         "weights": {"sha256": sha256(fresh / "model.safetensors")} if (fresh / "model.safetensors").is_file() else {},
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
         # By file and id, so that an evaluation knows what the model has not seen.
-        "held_out": {side: _ids_by_file([e for e, one in zip(examples, sides, strict=True) if one == side])
-                     for side in ("test", "development") if side in sides},
+        "held_out": held_out,
         # What the models before it were trained on, it has seen as well.
-        **({"before": [{"data": before["data"], "held_out": before.get("held_out", {})}, *before.get("before", [])]}
-           if before.get("data") else {}),
+        **({"before": _earlier(before, held_out)} if before.get("data") else {}),
         "figures": facts,
         "history": run.history,
         "versions": {name: importlib.metadata.version(name)
@@ -654,11 +740,13 @@ def _record(
     }  # fmt: skip
 
 
-def _named(base: str) -> dict[str, str]:
-    """Name of a base and, of a directory, the digest of its weights."""
-    named = {"name": Path(base).name if is_directory(base) else base}
-    weights = Path(base) / "model.safetensors"
-    return {**named, "sha256": sha256(weights)} if weights.is_file() else named
+def _earlier(before: dict[str, Any], held_out: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the runs before this one were trained on; where one kept aside what this one does, that is not said again."""
+    found = []
+    for run in (before, *before.get("before", [])):
+        aside = run.get("held_out", before.get("held_out", {}))
+        found.append({"data": run["data"]} | ({} if aside == held_out else {"held_out": aside}))
+    return found
 
 
 def machine(precision: str) -> dict[str, Any]:
@@ -668,6 +756,7 @@ def machine(precision: str) -> dict[str, Any]:
         "processor": platform.machine(),
         "instructions": torch.cuda.get_device_name() if gpu else torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "processes": processes.count(),
         "bf16": uses_bf16(precision, torch.device("cuda" if gpu else "cpu")),
     }
 

@@ -13,7 +13,6 @@ import torch
 from classify.errors import ClassifyError, DataError, SettingsError
 from classify.modeldir import ModelDirectory
 from classify.resources import resource
-from training.base import is_directory
 from training.dataset import data_files
 from training.evaluate import record_of
 from training.finetune import TrainSettings, machine, train
@@ -181,7 +180,7 @@ def _base(record: dict[str, Any], opened: ModelDirectory, base: str | None) -> s
     if digest is None:
         return name
     weights = Path(name) / "model.safetensors"
-    if not is_directory(name) or not weights.is_file():
+    if not Path(name).is_dir() or not weights.is_file():
         raise ClassifyError(f"the base '{name}', which {opened.path} was trained from, is not here: give it with --base DIR")
     _unchanged(weights, digest, opened.path)
     return name

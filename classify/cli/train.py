@@ -63,6 +63,7 @@ def train(
         Optional[float], typer.Option(help="Share of the training sentences that are seen again; 0 for none.")
     ] = None,
     export: Annotated[Optional[bool], typer.Option(help="Write the graph that predicting reads.")] = None,
+    search: Annotated[Optional[int], typer.Option(help="Look for better settings first, in so many trials.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Fine-tune a BERT-family model on labelled sentences and write a complete model directory."""
@@ -72,6 +73,7 @@ def train(
 
     need_training("training")
     quiet_libraries()
+    from training import processes
     from training.diff import table
     from training.finetune import TrainSettings
     from training.finetune import train as run
@@ -82,11 +84,16 @@ def train(
         "batch_size": batch_size, "learning_rate": learning_rate, "folds": folds, "context": context, "compact": compact,
         "soft_labels": soft_labels,
         "table": table_flags(text_column, label_columns, context_column, group_column, separator, sheet, blank), "rejected": rejected,
-        "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export,
+        "distillation_weight": distillation_weight, "unlabelled": unlabelled, "export": export, "search": search,
         "protect": protect, "rehearse": rehearse, "rehearsal_share": rehearsal_share,
     }  # fmt: skip
+    processes.await_first()
     settings = load(TrainSettings, config, flags)
+    processes.release()
     written = run(settings, quiet=quiet)
+    if not processes.first():
+        processes.leave()
+        return
     record = json.loads((written / "training.json").read_text(encoding="utf-8"))
     changed = record["figures"].get("against_base", {})
     if judged := {label: row for label, row in changed.items() if row["support"]}:
@@ -94,3 +101,4 @@ def train(
     if unjudged := [label for label, row in changed.items() if not row["support"]]:
         typer.echo(f"No sentence kept aside has {', '.join(unjudged)}: see  classify diff {settings.base} {written} --data ...")
     typer.echo(f"wrote {written}; now  classify evaluate --model {written} --data ...")
+    processes.leave()

@@ -52,8 +52,11 @@ def test_command_line_writes_a_complete_directory(trained, root):
     assert [path.name for path in trained.path.parent.iterdir()] == ["model"]
 
 
-def test_missing_articles_are_spoken_of_and_nothing_else(trained):
-    assert trained.result.stderr == "1 labels of real sentences were left out: their articles are not in the pool\n"
+def test_missing_articles_and_pooler_are_spoken_of_and_nothing_else(trained, tiny_base):
+    assert trained.result.stderr.splitlines() == [
+        "1 labels of real sentences were left out: their articles are not in the pool",
+        f"the base {tiny_base} has no weights for its pooler, which starts at random like the head (seed 5)",
+    ]
 
 
 def test_record_says_how_to_repeat_the_run(trained, labelled, real, tiny_base):
