@@ -520,7 +520,8 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         _settle(run, settings)
         decisions = {}
         if validation_part and processes.first():
-            decisions = _decisions(run, predict_logits(run, validation_part, scheme, settings), validation_part, scheme, settings)
+            logits = predict_logits(run, validation_part, scheme, settings)
+            decisions = _decisions(run, logits, validation_part, scheme, settings, protection)
         facts |= {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
 
     if not processes.first():
@@ -640,7 +641,12 @@ def _settle(run: Run, settings: TrainSettings) -> None:
 
 
 def _decisions(
-    run: Run, logits: NDArray[np.float32], examples: Sequence[Example], scheme: LabelScheme, settings: TrainSettings
+    run: Run,
+    logits: NDArray[np.float32],
+    examples: Sequence[Example],
+    scheme: LabelScheme,
+    settings: TrainSettings,
+    protection: Protection | None = None,
 ) -> dict[str, Any]:
     """Calibrate the run's model and choose thresholds, both by logits of models that had not seen the sentences."""
     wanted, mask = np.nan_to_num(targets(examples, scheme)) > 0.5, scored(examples, scheme)
@@ -648,10 +654,14 @@ def _decisions(
     # Real sentences set the scale; written ones, of which many more carry a label, help where real ones are few.
     weights = np.where(real, 1.0, settings.calibration_weight) if real.any() else np.ones(len(examples))
     scale, shift = calibration(logits, wanted, mask, scheme, weights)
+    firmer = protection.firmer((wanted & mask).sum(axis=0)) if protection else {}
+    for label in firmer:
+        # Calibrated on more sentences than there are here, and held there by its own scores.
+        scale[scheme.ids.index(label)], shift[scheme.ids.index(label)] = 1.0, 0.0
     model: Any = run.trainer.model
     if fold_into_head(model, scale, shift):
         logits = (logits * scale + shift).astype(np.float32)
-    return choose_thresholds(probabilities(logits, scheme), wanted, mask, scheme, weights)
+    return choose_thresholds(probabilities(logits, scheme), wanted, mask, scheme, weights) | firmer
 
 
 def _cross_validated(
@@ -692,7 +702,7 @@ def _cross_validated(
     rounds = max(1, round(float(np.mean(epochs))))
     run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet, protection=protection)
     _settle(run, settings)
-    decisions = _decisions(run, logits, examples, scheme, settings) if processes.first() else {}
+    decisions = _decisions(run, logits, examples, scheme, settings, protection) if processes.first() else {}
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
     return run, decisions, facts
 

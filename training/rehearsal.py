@@ -75,16 +75,17 @@ def carry_head(model: Any, directory: ModelDirectory, scheme: LabelScheme, seed:
 
 def inherited_decisions(directory: ModelDirectory, scheme: LabelScheme, decisions: dict[str, Any]) -> dict[str, Any]:
     """``decisions`` with the old model's entry, marked, for kept labels that had too few sentences to choose on."""
+    before = _old_decisions(directory, scheme)
+    few = {label: entry for label, entry in before.items() if "interval" not in decisions.get(label, {})}
+    return {label: found[label] for found in [{**decisions, **few}] for label in scheme.ids if label in found}
+
+
+def _old_decisions(directory: ModelDirectory, scheme: LabelScheme) -> dict[str, dict[str, Any]]:
+    """What the old ``decisions.json`` says of labels that stay, under their new ids and marked as the base's."""
     path = directory.path / "decisions.json"
     before = json.loads(path.read_text(encoding="utf-8"))["labels"] if path.exists() else {}
     kept = matches(directory.scheme, scheme)
-    found = {}
-    for label in scheme.ids:
-        if "interval" not in decisions.get(label, {}) and kept.get(label) in before:
-            found[label] = {**before[kept[label]], "chosen_by": "base"}
-        elif label in decisions:
-            found[label] = decisions[label]
-    return found
+    return {label: {**before[known], "chosen_by": "base"} for label, known in kept.items() if known in before}
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -226,6 +227,11 @@ class Protection:
                 answer[rows, columns] = np.where(total > 0, part / np.maximum(total, 1e-9), np.nan)
         answer[own & ~again[:, None]] = np.nan
         return answer
+
+    def firmer(self, support: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+        """Old decisions that rest on more positive sentences than ``support``, ``(labels,)``, tells of here."""
+        before = _old_decisions(self.directory, self.scheme)
+        return {label: entry for label, entry in before.items() if entry.get("support", 0) > support[self.scheme.ids.index(label)]}
 
     def describe(self, sides: Sequence[str]) -> str:
         """One line for the user; ``sides`` are the splits of the rehearsed sentences in use."""

@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from classify.errors import DataError
+from classify.errors import ClassifyError, DataError, SettingsError
 from classify.modeldir import ModelDirectory
 from training.dataset import load
 from training.evaluate import parts
@@ -135,14 +136,22 @@ def test_what_the_base_was_trained_on_is_not_evaluated_on(continued):
     assert [(part.name, len(part.examples)) for part in found] == [("sentences.jsonl (test split)", 16)]
 
 
-def test_changed_or_missing_data_is_named_before_anything_runs(continued, run_cli, assert_refused, tmp_path):
+def test_changed_or_missing_data_is_named_before_anything_runs(continued, run_cli, assert_refused, tmp_path, monkeypatch):
     folder = shutil.copytree(continued.folder, tmp_path / "copy")
     with (folder / "mine/nuclear.jsonl").open("a", encoding="utf-8") as stream:
         stream.write('{"text": "Satu lagi.", "topic": []}\n')
-    (folder / "data/sentences.jsonl").unlink()
     assert_refused(run_cli("reproduce", "runs/five", cwd=folder), "nuclear.jsonl has changed since runs/five was trained with it")
-    shutil.rmtree(folder / "mine")
-    assert_refused(run_cli("reproduce", "runs/five", "--base", "nowhere", cwd=folder), "nuclear.jsonl", "is not here: give it with --data")
+    monkeypatch.chdir(folder)
+    (folder / "mine/nuclear.jsonl").unlink()
+    with pytest.raises(DataError, match="nuclear.jsonl, which runs/five was trained on, is not here: give it with --data PATH"):
+        reproduce(Path("runs/five"), tmp_path / "again")
+    # Found elsewhere; then it is the base that is not there.
+    with pytest.raises(ClassifyError, match="the base 'nowhere', which runs/five was trained from, is not here: give it with --base DIR"):
+        reproduce(Path("runs/five"), tmp_path / "again", data=[continued.folder / "mine"], base="nowhere")
+    (folder / "model/model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(DataError, match="model.safetensors has changed since runs/five was trained with it"):
+        reproduce(Path("runs/five"), tmp_path / "again", data=[continued.folder / "mine"])
+    assert not (tmp_path / "again").exists()
 
 
 def test_two_files_of_one_name_are_refused(continued, settings, tmp_path):
@@ -152,8 +161,9 @@ def test_two_files_of_one_name_are_refused(continued, settings, tmp_path):
         train(settings(data=data, labels=continued.folder / "mine/labels.yaml", output=tmp_path / "m"), quiet=True)
 
 
-def test_only_recorded_runs_can_be_repeated(tiny_model, tmp_path, run_cli, assert_refused):
-    assert_refused(run_cli("reproduce", tiny_model), "holds no training.json that tells how it was trained")
+def test_only_recorded_runs_can_be_repeated(tiny_model, tmp_path):
+    with pytest.raises(SettingsError, match="holds no training.json that tells how it was trained"):
+        reproduce(tiny_model, tmp_path / "again")
 
 
 def test_a_run_that_comes_out_otherwise_says_so():

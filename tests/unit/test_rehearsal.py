@@ -1,6 +1,7 @@
 """What of a trained model goes on in the next one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -212,3 +213,15 @@ def test_exclusive_answers_are_shared_out_among_labels_that_stay(tmp_path, tiny_
     (taught,) = protection.taught(protection.examples)
     total = scores["good"] + scores["bad"]
     np.testing.assert_allclose(taught, [0, scores["bad"] / total, scores["good"] / total, np.nan], atol=1e-5)
+
+
+def test_decisions_that_rest_on_more_sentences_stay(tmp_path, tiny_model):
+    directory = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    decisions = json.loads((directory / "decisions.json").read_text(encoding="utf-8"))
+    decisions["labels"]["sanctions"]["support"] = 50
+    decisions["labels"]["russian_framing"]["support"] = 50
+    (directory / "decisions.json").write_text(json.dumps(decisions), encoding="utf-8")
+    support = np.zeros(len(NEW), dtype=np.int64)
+    support[NEW.ids.index("sanctions")], support[NEW.ids.index("moscow_framing")] = 50, 49
+    firmer = plan(trained(directory), [example(1)]).firmer(support)
+    assert firmer == {"moscow_framing": {**decisions["labels"]["russian_framing"], "chosen_by": "base"}}
