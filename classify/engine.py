@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classify.errors import ModelDirectoryError
 from classify.modeldir import ModelDirectory
+from classify.runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -41,7 +42,7 @@ class OnnxEngine:
     """The exported graph in ONNX Runtime."""
 
     def __init__(self, directory: ModelDirectory, threads: int | None = None) -> None:
-        import onnxruntime
+        onnxruntime = onnx_runtime()
 
         assert directory.onnx is not None
         options = onnxruntime.SessionOptions()

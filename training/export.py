@@ -20,6 +20,7 @@ from transformers import AutoModelForSequenceClassification
 
 from classify.errors import ModelDirectoryError
 from classify.modeldir import ModelDirectory
+from classify.runtime import onnx_runtime
 
 OPSET = 17
 
@@ -190,7 +191,7 @@ def _integers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
 
 
 def _verify(directory: ModelDirectory, model: Any, names: list[str], path: Path) -> None:
-    import onnxruntime
+    onnxruntime = onnx_runtime()
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     tensors = _sample(names, model.config.vocab_size)

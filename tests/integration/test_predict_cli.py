@@ -287,7 +287,10 @@ def test_a_reader_that_has_had_enough(form, cli_environment, tiny_model, tmp_pat
 def test_an_interrupt_ends_without_a_traceback_and_without_output(cli_environment, tiny_model, tmp_path):
     output = tmp_path / "hasil.jsonl"
     command = [sys.executable, "-m", "classify", "predict", "-", "--lines", "--output", str(output), "--model", str(tiny_model)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=cli_environment(), cwd=tmp_path) as process:
+    # What a shell starts in the background would ignore interrupts.
+    more = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=cli_environment(), cwd=tmp_path, **pipes, **more) as process:
         process.stdin.write(b"Kim tiba.\n" * 5)
         process.stdin.flush()
         deadline = time.monotonic() + 60
@@ -468,3 +471,12 @@ def test_nothing_is_written_beside_the_documents_or_the_model(predict, folder, t
     before = {path: path.stat().st_mtime_ns for base in (folder, tiny_model) for path in base.rglob("*")}
     assert predict(folder, cwd=folder).returncode == 0
     assert {path: path.stat().st_mtime_ns for base in (folder, tiny_model) for path in base.rglob("*")} == before
+
+
+def test_nothing_is_written_into_the_users_home(predict, cli_environment, folder, tmp_path):
+    # The runtime would keep a device number and usage events there.
+    home = tmp_path / "home"
+    home.mkdir()
+    env = cli_environment(HOME=str(home), XDG_CACHE_HOME=str(home / ".cache"), USERPROFILE=str(home))
+    assert predict(folder, env=env).returncode == 0
+    assert list(home.rglob("*")) == []

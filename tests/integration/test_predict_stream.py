@@ -38,7 +38,9 @@ def start(cli_environment, tiny_model, tmp_path):
     def run(*arguments, stdin=b""):
         command = [sys.executable, "-m", "classify", "predict", "-", "--lines", "--threads", "1", "--model", tiny_model, *arguments]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([str(one) for one in command], env=cli_environment(), cwd=tmp_path, **pipes)
+        # What a shell starts in the background would ignore interrupts.
+        more = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
+        process = subprocess.Popen([str(one) for one in command], env=cli_environment(), cwd=tmp_path, **pipes, **more)
         started.append(process)
         process.stdin.write(stdin)
         process.stdin.flush()
