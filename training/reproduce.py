@@ -177,7 +177,8 @@ def _unchanged(path: Path, digest: str, model: Path) -> None:
 def _base(record: dict[str, Any], opened: ModelDirectory, base: str | None) -> str:
     name = base or str(record["settings"]["base"])
     digest = record["base"].get("sha256")
-    if digest is None:
+    # A directory goes by its own name alone, so a name with an owner is the hub's, which is asked again.
+    if digest is None or (base is None and "/" in record["base"]["name"]):
         return name
     weights = Path(name) / "model.safetensors"
     if not Path(name).is_dir() or not weights.is_file():

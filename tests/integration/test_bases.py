@@ -375,7 +375,7 @@ def test_hub_id_is_fetched_once_recorded_and_works_offline(hub, tmp_path, settin
         out = train(settings(data=[labelled], base=f"{MODEL}@v1", output=tmp_path / name, epochs=1, export=False), quiet=True)
         assert (len(hub.asked) > before) is (name == "online")
         record = json.loads((out / "training.json").read_text(encoding="utf-8"))
-        assert record["settings"]["base"] == MODEL
+        assert record["settings"]["base"] == f"{MODEL}@v1"
         digest = hashlib.sha256((hub.folder / "pytorch_model.bin").read_bytes()).hexdigest()
         assert record["base"] == {"name": MODEL, "revision": "v1", "commit": COMMIT, "sha256": digest}
         results.append((out / "model.safetensors").read_bytes())
