@@ -12,7 +12,7 @@ from classify.modeldir import ModelDirectory
 from classify.resources import resource
 from classify.writers import replacing
 from training.diff import table
-from training.evaluate import markdown
+from training.evaluate import macro_figures, markdown
 
 SHIPPED = "indonews-classify"
 SHIPPED_DATA = ("sentences.jsonl", "news_labels.jsonl")
@@ -85,12 +85,10 @@ def _header(result: dict[str, Any], scheme: LabelScheme, name: str, shipped: boo
     if not result["parts"]:
         return "\n".join([*lines, "---"])
     lines += ["model-index:", f"- name: {json.dumps(name, ensure_ascii=False) if not shipped else name}", "  results:"]
-    for part in result["parts"]:
+    for part, groups in macro_figures(result, scheme).items():
         lines += ["  - task: {type: text-classification, name: multi-label sentence classification}",
-                  f"    dataset: {{type: json, name: '{part['name']}'}}", "    metrics:"]  # fmt: skip
-        for group in scheme.groups:
-            value = part["systems"]["model"]["groups"][group.id]["macro_f1"][0]
-            lines.append(f"    - {{type: f1, name: '{group.id} macro-F1', value: {value:.4f}}}")
+                  f"    dataset: {{type: json, name: '{part}'}}", "    metrics:" if groups else "    metrics: []"]  # fmt: skip
+        lines += [f"    - {{type: f1, name: '{group} macro-F1', value: {value:.4f}}}" for group, value in groups.items()]
     return "\n".join([*lines, "---"])
 
 

@@ -204,10 +204,13 @@ def measure(
     return result
 
 
-def held_out_figures(result: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Macro-F1 of the model by part and group, from what :func:`measure` returned; what two runs are compared by."""
-    values = ((part["name"], part["systems"]["model"]["groups"]) for part in result["parts"])
-    return {name: {group: row["macro_f1"][0] for group, row in groups.items()} for name, groups in values}
+def macro_figures(result: dict[str, Any], scheme: LabelScheme) -> dict[str, dict[str, float]]:
+    """Macro-F1 of the model by part and group, from what :func:`measure` returned, where a label of the group has a sentence."""
+    found = {}
+    for part in result["parts"]:
+        rows = {group.id: (part["systems"]["model"]["groups"][group.id], len(group.labels)) for group in scheme.groups}
+        found[part["name"]] = {group: row["macro_f1"][0] for group, (row, size) in rows.items() if len(row["without_support"]) < size}
+    return found
 
 
 def _curves(scores: NDArray[Any], wanted: NDArray[Any], mask: NDArray[Any], scheme: LabelScheme) -> dict[str, Any]:

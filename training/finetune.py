@@ -35,7 +35,7 @@ from training.card import write_card
 from training.columns import Layout
 from training.dataset import Example, Pool, data_files, load, scored, targets
 from training.diff import compare
-from training.evaluate import held_out_figures, measure, parts, record_of, unseen
+from training.evaluate import macro_figures, measure, parts, record_of, unseen
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.mixing import mix_back
@@ -117,7 +117,7 @@ class TrainSettings:
     mix_share: float = 0.0
     protect: bool = True
     rehearse: tuple[Path, ...] = ()
-    rehearsal_share: float = 0.8
+    rehearsal_share: float = 0.5
     weighting: float = 0.5
     real_weight: int = 1
     calibration_weight: float = 0.25
@@ -587,7 +587,7 @@ def _judge(fresh: Path, name: str, record: dict[str, Any], judged: Sequence[Exam
     known = unseen(record)
     judged = [example for example in judged if known(example) is not None]
     result = measure(classifier, parts(judged, record) if judged else [], record, resamples=200)
-    record["figures"]["held_out"] = held_out_figures(result)
+    record["figures"]["held_out"] = macro_figures(result, classifier.scheme)
     if continued:
         aside_before = unseen(record_of(continued))
         if any(aside_before(example) is not None for example in judged):
