@@ -1,20 +1,31 @@
-"""Running the network: token ids in, logits out. ONNX Runtime by default, torch for directories without an export."""
+"""Running the network: token ids in, logits out.
+
+ONNX Runtime by default, in integers where ``classify export --quantize`` found that they decide alike; torch for directories
+without an export.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import ModelDirectoryError
-from classify.modeldir import ModelDirectory
+from classify.modeldir import INT8_RECORD, ModelDirectory
 from classify.runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
+
+
+logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -39,28 +50,11 @@ def padded(batch: Sequence[Encoding], pad_id: int) -> dict[str, NDArray[np.int64
 
 
 class OnnxEngine:
-    """The exported graph in ONNX Runtime."""
+    """The exported graph in ONNX Runtime, a batch at a time, in 32-bit arithmetic."""
 
     def __init__(self, directory: ModelDirectory, threads: int | None = None) -> None:
-        onnxruntime = onnx_runtime()
-
         assert directory.onnx is not None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(directory.onnx), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's exceptions share no public base class
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ModelDirectoryError(f"{directory.onnx} cannot be loaded ({reason}): run  classify export {directory.path}") from None
-        outputs = self._session.get_outputs()[0].shape[-1]
-        if isinstance(outputs, int) and outputs != len(directory.scheme):
-            raise ModelDirectoryError(f"{directory.onnx} gives {outputs} scores but the model has {len(directory.scheme)} labels")
-        self._inputs = {one.name for one in self._session.get_inputs()}
-        unknown = sorted(self._inputs - {"input_ids", "attention_mask", "token_type_ids"})
-        if unknown:
-            raise ModelDirectoryError(f"{directory.onnx} asks for {', '.join(unknown)}: run  classify export {directory.path}")
+        self._session, self._inputs = _session(directory, directory.onnx, threads or 0)
         self._pad_id = int(directory.config.get("pad_token_id") or 0)
 
     def logits(self, batch: Sequence[Encoding]) -> NDArray[np.float32]:
@@ -68,6 +62,89 @@ class OnnxEngine:
         feed = {name: array for name, array in padded(batch, self._pad_id).items() if name in self._inputs}
         result: NDArray[np.float32] = self._session.run(None, feed)[0]
         return result
+
+
+class Int8Engine:
+    """A graph in 8-bit integer arithmetic. Each sentence runs alone, several side by side.
+
+    Integer products gain little from batches, and rounding would turn what batch mates change in the last bit of an
+    activation into a difference one can see.
+    """
+
+    def __init__(self, directory: ModelDirectory, path: Path, threads: int | None = None) -> None:
+        self._session, self._inputs = _session(directory, path, 1, optimised=True)
+        self._threads = threads or available_processors()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def logits(self, batch: Sequence[Encoding]) -> NDArray[np.float32]:
+        """Logits of shape ``(len(batch), labels)``."""
+        if self._threads == 1 or len(batch) == 1:
+            return np.concatenate([self._one(encoding) for encoding in batch])
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="classify")
+        return np.concatenate(list(self._pool.map(self._one, batch)))
+
+    def _one(self, encoding: Encoding) -> NDArray[np.float32]:
+        feed = {name: array for name, array in padded([encoding], 0).items() if name in self._inputs}
+        result: NDArray[np.float32] = self._session.run(None, feed)[0]
+        return result
+
+
+def available_processors() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _session(directory: ModelDirectory, path: Path, threads: int, optimised: bool = False) -> tuple[Any, set[str]]:
+    """A session and the names of its inputs.
+
+    Raises:
+        ModelDirectoryError: when the file is no graph, or not one of this model.
+    """
+    onnxruntime = onnx_runtime()
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if optimised:  # only constants are left to be folded
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's exceptions share no public base class
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelDirectoryError(f"{path} cannot be loaded ({reason}): run  classify export {directory.path}") from None
+    outputs = session.get_outputs()[0].shape[-1]
+    if isinstance(outputs, int) and outputs != len(directory.scheme):
+        raise ModelDirectoryError(f"{path} gives {outputs} scores but the model has {len(directory.scheme)} labels")
+    inputs = {one.name for one in session.get_inputs()}
+    unknown = sorted(inputs - {"input_ids", "attention_mask", "token_type_ids"})
+    if unknown:
+        raise ModelDirectoryError(f"{path} asks for {', '.join(unknown)}: run  classify export {directory.path}")
+    return session, inputs
+
+
+def _checked_int8(directory: ModelDirectory, path: Path, threads: int | None) -> Engine | None:
+    """The engine in integers if it agrees with the canaries on this machine, else None and a warning."""
+    from classify import canaries
+
+    assert directory.onnx is not None
+    record = directory.path / INT8_RECORD
+    try:
+        engine = Int8Engine(directory, path, threads)
+        key = canaries.fingerprint([directory.onnx, path, record])
+        if canaries.agreed_before(key):
+            return engine
+        if canaries.agree(engine, directory, record):
+            canaries.remember(key)
+            return engine
+        reason = "on this machine its scores are farther from those in 32 bits than where it was made"
+    except ModelDirectoryError as error:
+        reason = str(error)
+    logger.warning("%s is not used, the slower %s is: %s", path, directory.onnx.name, reason)
+    return None
 
 
 @contextmanager
@@ -133,6 +210,8 @@ def open_engine(directory: ModelDirectory, threads: int | None = None) -> Engine
     Raises:
         ModelDirectoryError: when the directory holds nothing that can be run here; the message says what to do.
     """
+    if directory.int8 is not None and (engine := _checked_int8(directory, directory.int8, threads)):
+        return engine
     if directory.onnx is not None:
         return OnnxEngine(directory, threads)
     if not directory.has_weights:

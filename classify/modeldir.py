@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ONNX_FILES = ("onnx/model.onnx", "onnx/model_quantized.onnx")
+INT8_FILE, INT8_RECORD = "onnx/model_int8.onnx", "onnx/quantization.json"
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 _NUMBERS = ("max_position_embeddings", "pad_token_id", "type_vocab_size", "vocab_size")
 _MARKERS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -60,6 +61,12 @@ class ModelDirectory:
     def onnx(self) -> Path | None:
         """The exported graph to run, if there is one."""
         return next((self.path / name for name in ONNX_FILES if (self.path / name).is_file()), None)
+
+    @property
+    def int8(self) -> Path | None:
+        """The graph in integer arithmetic, if there is one with the sentences to check it by and a 32-bit graph to fall back to."""
+        complete = self.onnx is not None and (self.path / INT8_RECORD).is_file() and (self.path / INT8_FILE).is_file()
+        return self.path / INT8_FILE if complete else None
 
     @property
     def has_weights(self) -> bool:

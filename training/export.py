@@ -6,7 +6,7 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -23,6 +23,8 @@ from classify.modeldir import ModelDirectory
 from classify.runtime import onnx_runtime
 
 OPSET = 17
+# Matrices of fewer values are not worth storing in another form.
+SMALL = 4096
 
 
 def compact_scale(weights: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
@@ -43,7 +45,7 @@ def round_weights(model: torch.nn.Module) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             values = parameter.detach().numpy()
-            if parameter.ndim == 2 and "classifier" not in name and _integers(values) is None:
+            if parameter.ndim == 2 and "classifier" not in name and integers_of(values) is None:
                 step = compact_scale(values, axis=0)
                 parameter.copy_(torch.from_numpy(np.clip(np.round(values / step), -127, 127) * step))
 
@@ -100,8 +102,8 @@ def export(directory: Path, quiet: bool = True) -> Path:
     path = partial / "model.onnx"
     try:
         _trace(model, names, path)
-        graph = onnx.load(str(path))
-        _shrink(graph)
+        graph = optimised(path, "basic")
+        shrink(graph)
         onnx.save(graph, str(path))
         for stray in partial.iterdir():
             if stray != path:
@@ -154,28 +156,88 @@ def _trace(model: Any, names: list[str], path: Path) -> None:
         noisy.setLevel(level)
 
 
-def _shrink(graph: onnx.ModelProto) -> None:
-    """Store 8-bit-representable matrices as integers with a step, restored when the session is made."""
-    kept, nodes = [], []
+def optimised(path: Path, level: Literal["basic", "extended"]) -> onnx.ModelProto:
+    """The graph at ``path`` as ONNX Runtime rewrites it, so that this need not be done again at every start.
+
+    ``basic`` folds constants and leaves a graph of standard operators; ``extended`` also fuses them into the runtime's own.
+    """
+    onnxruntime = onnx_runtime()
+
+    options = onnxruntime.SessionOptions()
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_BASIC if level == "basic" else levels.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 3
+    rewritten = path.with_suffix(".optimised.onnx")
+    options.optimized_model_filepath = str(rewritten)
+    try:
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        graph = onnx.load(str(rewritten))
+    finally:
+        rewritten.unlink(missing_ok=True)
+    # The runtime lists every operator set it knows.
+    needed = {node.domain for node in graph.graph.node} | {""}
+    kept = [one for one in graph.opset_import if one.domain in needed]
+    del graph.opset_import[:]
+    graph.opset_import.extend(kept)
+    return graph
+
+
+def shrink(graph: onnx.ModelProto) -> None:
+    """Store 8-bit-representable matrices as integers with a step.
+
+    Of tables that are looked up, only the rows asked for are restored; the other matrices are when the session is made.
+    """
+    tensors = {}
     for tensor in graph.graph.initializer:
-        values = numpy_helper.to_array(tensor) if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 else None
-        found = _integers(values) if values is not None and values.size >= 4096 else None
-        if found is None:
-            kept.append(tensor)
-            continue
-        integers, step = found
-        kept.append(numpy_helper.from_array(integers, tensor.name + "_int8"))
-        kept.append(numpy_helper.from_array(step, tensor.name + "_step"))
-        nodes.append(helper.make_node("Cast", [tensor.name + "_int8"], [tensor.name + "_float"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [tensor.name + "_float", tensor.name + "_step"], [tensor.name]))
-    del graph.graph.initializer[:]
-    graph.graph.initializer.extend(kept)
-    existing = list(graph.graph.node)
+        matrix = tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 and min(tensor.dims) > 1
+        found = integers_of(numpy_helper.to_array(tensor)) if matrix and np.prod(tensor.dims) >= SMALL else None
+        if found is not None:
+            tensors[tensor.name] = found
+    before: list[onnx.NodeProto] = []
+    after: list[onnx.NodeProto] = []
+    whole = {name for node in graph.graph.node for name in node.input if name in tensors and not looks_up(node, name, tensors[name][1])}
+    for name in sorted(whole):
+        before += restored(name, name)
+    for node in graph.graph.node:
+        name = node.input[0] if node.input else ""
+        if name in tensors and name not in whole:
+            after += restored(name, node.output[0], rows=node.input[1])
+        else:
+            after.append(node)
+    kept = [tensor for tensor in graph.graph.initializer if tensor.name not in tensors]
+    for name, (integers, step) in tensors.items():
+        kept += [numpy_helper.from_array(integers, name + "_int8"), numpy_helper.from_array(step, name + "_step")]
+    replace(graph, before + after, kept)
+
+
+def looks_up(node: onnx.NodeProto, name: str, step: NDArray[np.float32]) -> bool:
+    """Whether ``node`` takes rows out of the table ``name``, and the table has a step a row."""
+    along = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+    return node.op_type == "Gather" and node.input[0] == name and name not in node.input[1:] and along == 0 and step.shape[1] == 1
+
+
+def restored(name: str, output: str, rows: str | None = None) -> list[onnx.NodeProto]:
+    """Nodes that make 32-bit ``output`` of the integers and steps of ``name``: of all, or of the ``rows`` looked up."""
+    nodes, integers, step = [], name + "_int8", name + "_step"
+    if rows is not None:
+        nodes.append(helper.make_node("Gather", [integers, rows], [output + "_int8"]))
+        nodes.append(helper.make_node("Gather", [step, rows], [output + "_step"]))
+        integers, step = output + "_int8", output + "_step"
+    nodes.append(helper.make_node("Cast", [integers], [output + "_float"], to=TensorProto.FLOAT))
+    nodes.append(helper.make_node("Mul", [output + "_float", step], [output]))
+    return nodes
+
+
+def replace(graph: onnx.ModelProto, nodes: list[onnx.NodeProto], tensors: list[onnx.TensorProto]) -> None:
+    """Give the graph these nodes and, of these tensors, the ones that they use."""
+    used = {name for node in nodes for name in node.input}
     del graph.graph.node[:]
-    graph.graph.node.extend(nodes + existing)
+    graph.graph.node.extend(nodes)
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(tensor for tensor in tensors if tensor.name in used)
 
 
-def _integers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]] | None:
+def integers_of(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]] | None:
     """``values`` as integers and steps when they are exactly that along either axis, else None."""
     for axis in (0, 1):
         step = compact_scale(values, axis)

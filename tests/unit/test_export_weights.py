@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.export import _integers, compact_scale, round_weights
+from training.export import compact_scale, integers_of, round_weights
 
 
 def matrix(seed, rows=12, columns=20, spread=0.05):
@@ -43,7 +43,7 @@ def test_steps_are_short_and_reach_every_weight(seed, axis):
 def test_round_trip_is_exact_in_8_and_in_16_bits(seed):
     weights = rounded(matrix(seed))
     assert np.array_equal(weights.astype(np.float16).astype(np.float32), weights)
-    found = _integers(weights)
+    found = integers_of(weights)
     assert found is not None
     integers, step = found
     assert integers.dtype == np.int8
@@ -66,7 +66,7 @@ def test_rounding_stays_close():
 
 def test_transposed_matrices_are_recognised():
     weights = rounded(matrix(4)).T
-    integers, step = _integers(np.ascontiguousarray(weights))
+    integers, step = integers_of(np.ascontiguousarray(weights))
     assert step.shape == (1, 12)
     assert np.array_equal(integers.astype(np.float32) * step, weights)
 
@@ -74,14 +74,14 @@ def test_transposed_matrices_are_recognised():
 @pytest.mark.parametrize("values", [np.zeros((3, 5), np.float32), np.eye(4, dtype=np.float32), np.full((2, 3), 1e-9, np.float32)])
 def test_zeros_ones_and_tiny_weights(values):
     weights = rounded(values)
-    integers, step = _integers(weights)
+    integers, step = integers_of(weights)
     assert np.isfinite(step).all()
     assert np.array_equal(integers.astype(np.float32) * step, weights)
     assert (np.abs(weights - values) <= step * 0.501).all()
 
 
 def test_ordinary_weights_are_left_alone():
-    assert _integers(matrix(5)) is None
+    assert integers_of(matrix(5)) is None
     model = torch.nn.ModuleDict({"body": torch.nn.Linear(8, 8), "classifier": torch.nn.Linear(8, 3)})
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     round_weights(model)
