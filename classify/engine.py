@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +21,8 @@ from classify.modeldir import INT8_RECORD, ModelDirectory
 from classify.runtime import onnx_runtime
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from tokenizers import Encoding
 
 
@@ -81,6 +82,8 @@ class Int8Engine:
         if self._threads == 1 or len(batch) == 1:
             return np.concatenate([self._one(encoding) for encoding in batch])
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="classify")
         return np.concatenate(list(self._pool.map(self._one, batch)))
 

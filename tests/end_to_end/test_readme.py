@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RETRAINING = (ROOT / "docs" / "retraining.md").read_text(encoding="utf-8")
+# The other sections have their own tests: test_retraining, test_search and test_processes, and test_suggest_docs.
+RETRAINING = (ROOT / "docs" / "retraining.md").read_text(encoding="utf-8").partition("## Keep what worked")[0]
 
 
 def blocks(text):
