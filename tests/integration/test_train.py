@@ -382,7 +382,7 @@ def test_share_of_the_base_is_mixed_back_in_and_recorded(tmp_path, settings, lab
 
 
 def test_base_that_cannot_be_mixed_is_found_before_training(tmp_path, settings, labelled):
-    with pytest.raises(SettingsError, match="to mix back in cannot be loaded"):
+    with pytest.raises(SettingsError, match="absent is not a directory"):
         train(settings(data=[labelled], output=tmp_path / "m", mix_base=str(tmp_path / "absent"), mix_share=0.5), quiet=True)
     assert not list(tmp_path.glob(".m.training/run/checkpoint-*"))
 
@@ -410,7 +410,10 @@ def test_student_learns_what_teachers_said(tmp_path, settings, labelled, rows):
 def test_teachers_are_asked_through_the_command_and_their_answers_about_the_pool_are_learnt(
     tmp_path, trained, settings, labelled, real, rows, write_rows, root
 ):
-    article = {"title": "Lain", "text": "Kapal kargo melanggar sanksi dan embargo di laut lepas.\nSuhu udara naik di kota."}
+    article = {
+        "title": "Kapal Kargo Dihentikan di Laut Lepas",
+        "text": "Kapal kargo melanggar sanksi dan embargo di laut lepas.\nSuhu udara naik di kota.",
+    }
     extra = write_rows(tmp_path / "more.jsonl", [article])
     gold = tmp_path / "gold.jsonl"
     gold.write_text(json.dumps({"text": "Suhu udara naik di kota."}) + "\n", encoding="utf-8")
@@ -423,7 +426,7 @@ def test_teachers_are_asked_through_the_command_and_their_answers_about_the_pool
     answers = SoftLabels.load(tmp_path / "soft.npz", scheme)
     # Neither what is kept aside nor what a check from outside holds was asked about.
     assert not {key(parse("rows:1", row, scheme)) for row in rows[64:]} & set(answers.scores)
-    kargo = digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.\nLain")[:16]
+    kargo = digest("Kapal kargo melanggar sanksi dan embargo di laut lepas.\nKapal Kargo Dihentikan di Laut Lepas")[:16]
     assert kargo in answers.scores
     # Of 64 + 12 labelled ones those that train, the title and its first sentence.
     assert 50 < len(answers.scores) < 64 + 12 + 2
