@@ -23,7 +23,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM, set_seed
 
 from training.precision import uses_bf16
-from training.pretrain import Assembler, PretrainSettings, Stage, prepare, start_model, whitening_pooler
+from training.pretrain import Assembler, PretrainSettings, Stage, add_pooler, prepare, start_model, whitening_pooler
 from training.tokenizer import save_tokenizer
 
 # The judge's loss is far smaller than the generator's; the paper's weight.
@@ -134,11 +134,7 @@ def main() -> None:
     vocabulary = prepared.tokenizer.get_vocab()
     weight, bias = whitening_pooler(model, prepared.train, tuple(vocabulary[t] for t in ("[CLS]", "[SEP]", "[PAD]")), args.seed)
     model.eval().save_pretrained(args.output)
-    from safetensors.torch import load_file, save_file
-
-    path = args.output / "model.safetensors"
-    tensors = load_file(path) | {"bert.pooler.dense.weight": weight, "bert.pooler.dense.bias": bias}
-    save_file(tensors, path, metadata={"format": "pt"})
+    add_pooler(args.output, weight, bias)
     save_tokenizer(prepared.tokenizer, args.output, settings.max_positions)
     facts = {"objective": args.objective, "steps": step, "tokens": tokens, "processor_seconds": time.process_time() - begin,
              "seconds": time.perf_counter() - wall}  # fmt: skip

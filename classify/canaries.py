@@ -16,6 +16,7 @@ import numpy as np
 
 from classify.decisions import probabilities
 from classify.errors import ModelDirectoryError
+from classify.resources import file_digest
 from classify.runtime import onnx_runtime
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def fingerprint(files: Sequence[Path]) -> str:
     for part in (platform.machine(), platform.system(), *_cpuinfo(), onnxruntime.__version__):
         digest.update(part.encode() + b"\0")
     for path in files:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(file_digest([path]).encode())
     return digest.hexdigest()
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
+import numpy as np
+
 from classify.cache import LogitCache
 from classify.decisions import decide, probabilities
 from classify.engine import Engine, open_engine
@@ -101,8 +103,6 @@ class Classifier:
         self, pairs: Sequence[tuple[str, str]], *, batch_size: int | None = None, cache: LogitCache | None = None
     ) -> list[Prediction]:
         """Classify some ``(sentence, sentence before)`` together; equal ones, and those in ``cache``, are not run again."""
-        import numpy as np
-
         _check(batch_size)
         use = self.uses_context
         keys = [LogitCache.key(text, before if use else "") for text, before in pairs]

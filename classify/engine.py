@@ -7,7 +7,6 @@ without an export.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from classify.errors import ModelDirectoryError
 from classify.modeldir import INT8_RECORD, ModelDirectory
+from classify.resources import processors
 from classify.runtime import onnx_runtime
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Int8Engine:
 
     def __init__(self, directory: ModelDirectory, path: Path, threads: int | None = None) -> None:
         self._session, self._inputs = _session(directory, path, 1, optimised=True)
-        self._threads = threads or available_processors()
+        self._threads = threads or processors()
         self._pool: ThreadPoolExecutor | None = None
 
     def logits(self, batch: Sequence[Encoding]) -> NDArray[np.float32]:
@@ -93,13 +93,6 @@ class Int8Engine:
         return result
 
 
-def available_processors() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _session(directory: ModelDirectory, path: Path, threads: int, optimised: bool = False) -> tuple[Any, set[str]]:
     """A session and the names of its inputs.
 
@@ -107,7 +100,6 @@ def _session(directory: ModelDirectory, path: Path, threads: int, optimised: boo
         ModelDirectoryError: when the file is no graph, or not one of this model.
     """
     onnxruntime = onnx_runtime()
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

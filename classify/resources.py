@@ -1,7 +1,10 @@
-"""Where packaged data lies: beside the sources in a checkout, inside the package once installed."""
+"""What the package finds around it: its data, beside the sources in a checkout or inside the package; files; processors."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +32,18 @@ def load_yaml(path: Path) -> Any:
 
     # Both build plain values only.
     return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+
+
+def file_digest(files: Iterable[Path]) -> str:
+    """SHA-256 of the files one after the other, as hexadecimal digits."""
+    digest = sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def processors() -> int:
+    """Processors this process may use, of which the machine may have more."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, TextIO
 from classify.errors import ClassifyError
 from classify.modeldir import ModelDirectory
 from classify.predict import Item
+from classify.resources import file_digest
 from classify.writers import is_device, publish
 
 _MODEL_FILES = ("config.json", "labels.yaml", "decisions.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json")
@@ -93,18 +94,10 @@ def identity(directory: ModelDirectory, **options: Any) -> dict[str, Any]:
     weights = [directory.onnx] if directory.onnx else sorted(directory.path.glob("*.safetensors"))
     for path in [*(directory.path / name for name in _MODEL_FILES), *weights]:
         if path.is_file():
-            digest.update(f"{path.name}\0".encode() + _digest(path))
+            digest.update(f"{path.name}\0{file_digest([path])}".encode())
     # Through JSON, as it will be read back.
     whole: dict[str, Any] = json.loads(json.dumps({"version": __version__, "model": digest.hexdigest(), **options}))
     return whole
-
-
-def _digest(path: Path) -> bytes:
-    digest = sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1024 * 1024):
-            digest.update(block)
-    return digest.digest()
 
 
 def _partial(output: Path) -> Path:

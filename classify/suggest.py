@@ -124,7 +124,7 @@ class Pool:
     decisions: Decisions = field(default_factory=Decisions)
 
     @classmethod
-    def read(cls, source: Iterable[Candidate], classifier: Classifier, batch_size: int = 16) -> Pool:
+    def read(cls, source: Iterable[Candidate], classifier: Classifier, batch_size: int | None = None) -> Pool:
         """Classify the candidates as they come; about half a kilobyte a sentence stays in memory."""
         kept: list[Candidate] = []
         scores = array("f")

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 from classify.copies import digest
 from classify.errors import DataError
 from classify.labels import LabelScheme
+from classify.writers import inert, plain
 
 READABLE = (".jsonl", ".json", ".csv", ".tsv")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def write_csv(suggestions: Sequence[Suggestion], scheme: LabelScheme, model: str
     writer.writerow(["id", "text", "context", *groups, "why", *(f"score_{label}" for label in scheme.ids), "group", "document"])
     for one in suggestions:
         labels = [";".join(one.labels[group]) for group in groups]
-        texts = [_inert(text) for text in (one.text, one.context)]
+        texts = [inert(text) for text in (one.text, one.context)]
         scores = [one.scores[label] for label in scheme.ids]
-        writer.writerow([one.id, *texts, *labels, one.why, *scores, _inert(one.group), _inert(one.document)])
+        writer.writerow([one.id, *texts, *labels, one.why, *scores, inert(one.group), inert(one.document)])
 
 
 def write_jsonl(suggestions: Sequence[Suggestion], scheme: LabelScheme, model: str, stream: TextIO) -> None:
@@ -109,11 +109,6 @@ def label_config(scheme: LabelScheme, language: str = "en") -> str:
                 choice.set("hint", " ".join(hint.split()))
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"
-
-
-def _inert(text: str) -> str:
-    """Text a spreadsheet will not take for a formula when it opens the file."""
-    return "'" + text if text.startswith(_FORMULA) else text
 
 
 @dataclass
@@ -187,7 +182,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                     yield _answers(_object(f"{path}, task {number}", task))
             else:
                 for row in csv.DictReader(stream, delimiter=_delimiter(path, stream)):
-                    yield {key: _plain(value) if key == "text" else value for key, value in row.items()}
+                    yield {key: plain(value) if key == "text" else value for key, value in row.items()}
     except UnicodeDecodeError:
         raise DataError(f"{path} is not UTF-8 text: convert it") from None
     except (ValueError, csv.Error) as error:
@@ -218,11 +213,6 @@ def _answers(task: dict[str, Any]) -> dict[str, Any]:
             if isinstance(one, dict) and isinstance(one.get("value"), dict):
                 row = {**row, str(one.get("from_name")): one["value"].get("choices")}
     return row
-
-
-def _plain(text: str | None) -> str | None:
-    """The text without the apostrophe that :func:`_inert` put before it."""
-    return text[1:] if text and text[0] == "'" and text[1:].startswith(_FORMULA) else text
 
 
 def _list(value: Any) -> list[str]:

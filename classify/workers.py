@@ -18,6 +18,7 @@ from classify.cache import LogitCache
 from classify.classifier import Classifier, Prediction
 from classify.errors import ClassifyError
 from classify.predict import Item, Options, Scored, pairs
+from classify.resources import processors
 
 # Chunks each worker has waiting, so that it never idles.
 AHEAD = 2
@@ -31,7 +32,7 @@ def classify(cut: Iterable[list[Item]], workers: int, model: Path | None, thread
     Raises:
         ClassifyError: what a worker raises, and when one is killed.
     """
-    threads = threads or max(1, _cores() // workers)
+    threads = threads or max(1, processors() // workers)
     waiting: deque[tuple[list[Item], Future[list[Prediction]]]] = deque()
     with _pool(workers) as pool:
         try:
@@ -47,11 +48,6 @@ def classify(cut: Iterable[list[Item]], workers: int, model: Path | None, thread
             raise ClassifyError(
                 "a worker process was ended from outside, perhaps for want of memory: run again with fewer --workers"
             ) from None
-
-
-def _cores() -> int:
-    # Not every core of the machine need be this process's.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

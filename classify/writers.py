@@ -96,16 +96,24 @@ class CsvWriter:
         """Write one record."""
         groups = [";".join(row.labels.get(group.id, [])) for group in self._scheme.groups]
         scores = [row.scores.get(label, "") for label in self._scheme.ids]
-        fixed = [_inert(row.document), row.index, row.start, row.end, _inert(row.text)]
+        fixed = [inert(row.document), row.index, row.start, row.end, inert(row.text)]
         self._csv.writerow([*fixed, *groups, *scores, ";".join(row.review), "true" if row.furniture else "false"])
 
     def close(self) -> None:
         """Nothing is held back."""
 
 
-def _inert(text: str) -> str:
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def inert(text: str) -> str:
     """Text a spreadsheet will not take for a formula when it opens the file."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and len(text) > 1 else text
+    return "'" + text if text.startswith(_FORMULA) and len(text) > 1 else text
+
+
+def plain(text: str) -> str:
+    """The text without the apostrophe that :func:`inert` put before it."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text
 
 
 # A document must not be able to move the cursor of the terminal it is shown in, or recolour it.

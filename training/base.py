@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import logging
 import re
@@ -19,6 +18,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from classify.errors import SettingsError
 from classify.labels import LabelScheme
+from classify.resources import file_digest
+from training.calibrate import output_layer
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ SAMPLE_WORDS: Sequence[str] = (
     "kepala", "juru", "bicara", "pernyataan", "laporan", "minggu", "bulan", "tahun",
 )  # fmt: skip
 MAX_UNKNOWN = 0.2
+# What the libraries raise for weights that are damaged, unsafe, or not those of the network.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError, SafetensorError)
 
 # What a base is made of; the other files of a hub repository (TensorFlow, Flax, graphs) are not fetched.
 _SAFE = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
@@ -55,7 +58,9 @@ class Base:
 
     def record(self) -> dict[str, str]:
         """What names this base for good: name, revision, commit and digest of the weights, each where it is known."""
-        known = {"name": self.name, "revision": self.revision, "commit": self.commit, "sha256": _digest(_weights(self.path))}
+        files = _weights(self.path)
+        digest = file_digest(files) if files else None
+        known = {"name": self.name, "revision": self.revision, "commit": self.commit, "sha256": digest}
         return {key: value for key, value in known.items() if value}
 
 
@@ -131,16 +136,6 @@ def _weights(path: Path) -> list[Path]:
     return []
 
 
-def _digest(files: Sequence[Path]) -> str:
-    """SHA-256 of the files one after the other; of none, nothing."""
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
-    return total.hexdigest() if files else ""
-
-
 def load_tokenizer(base: str | Path) -> Any:
     """The base's fast tokenizer.
 
@@ -158,7 +153,7 @@ def load_tokenizer(base: str | Path) -> Any:
         way: Any = BertTokenizer if bare else AutoTokenizer
         tokenizer = way.from_pretrained(path, local_files_only=True, trust_remote_code=False, **_tokenizer_settings(path, bare, config))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise SettingsError(_unavailable(base, error)) from None
+        raise SettingsError(unavailable(base, error)) from None
     share = unknown_share(tokenizer)
     if share > MAX_UNKNOWN:
         raise SettingsError(
@@ -231,8 +226,8 @@ def load_model(base: str | Path, scheme: LabelScheme, dropout: float, seed: int)
             # on a GPU the library knows which kernel each kind of model has.
             **({} if torch.cuda.is_available() else {"attn_implementation": "eager"}),
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError, SafetensorError) as error:
-        raise SettingsError(_unavailable(base, error)) from None
+    except UNREADABLE as error:
+        raise SettingsError(unavailable(base, error)) from None
     prefix = model.base_model_prefix + "."
     inner = [name for name, _ in model.named_parameters() if name.startswith(prefix)]
     lacking = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
@@ -246,21 +241,12 @@ def load_model(base: str | Path, scheme: LabelScheme, dropout: float, seed: int)
         )
     if poolers:
         _note(f"the base {base} has no weights for its pooler, which starts at random like the head (seed {seed})")
-    if other_labels and not any(not name.startswith(prefix) for name in lacking):
-        _restart_head(model, prefix)
+    if other_labels and (layer := output_layer(model, len(names))) is not None:
+        # The base's, though of the same size, was trained for other labels.
+        torch.nn.init.normal_(layer.weight, 0.0, float(getattr(config, "initializer_range", 0.02)))
+        torch.nn.init.zeros_(layer.bias)
     model.config.dtype = torch.float32
     return model
-
-
-def _restart_head(model: Any, prefix: str) -> None:
-    """Draw the head anew: the one of the base, though of the same size, was trained for other labels."""
-    spread = float(getattr(model.config, "initializer_range", 0.02))
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, torch.nn.Linear) and not name.startswith(prefix):
-                module.weight.normal_(0.0, spread)
-                if module.bias is not None:
-                    module.bias.zero_()
 
 
 @functools.cache
@@ -274,7 +260,8 @@ def _reason(error: Exception) -> str:
     return text.splitlines()[0].removeprefix("Got: ").rstrip(" .") if text else type(error).__name__
 
 
-def _unavailable(base: str | Path, error: Exception) -> str:
+def unavailable(base: str | Path, error: Exception) -> str:
+    """Why a base cannot be loaded, in one sentence."""
     reason = _reason(error)
     if isinstance(error, UnpicklingError):
         # The library's own advice here is to run the file anyway.

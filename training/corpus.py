@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import DataError
+from classify.resources import processors
 
 T = TypeVar("T")
 
@@ -175,11 +176,6 @@ class Sequences:
         return cls(np.concatenate(rows) if len(rows) else np.zeros(0, dtype), starts)
 
 
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def in_processes(work: Callable[[list[str]], T], texts: SequenceOf[str], size: int = 8192) -> list[T]:
     """``work`` on every ``size`` texts, in order; of many texts on all cores, each process with a share.
 
@@ -189,13 +185,13 @@ def in_processes(work: Callable[[list[str]], T], texts: SequenceOf[str], size: i
         size: texts handed over at once.
     """
     batches = list(in_batches(texts, size))
-    if len(batches) < 2 or cores() < 2:
+    if len(batches) < 2 or processors() < 2:
         return [work(batch) for batch in batches] or [work([])]
     # The processes are the parallelism: threads of the tokenizers library inside them would only get in each other's way.
     before = os.environ.get("TOKENIZERS_PARALLELISM")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        with ProcessPoolExecutor(min(cores(), len(batches))) as pool:
+        with ProcessPoolExecutor(min(processors(), len(batches))) as pool:
             return list(pool.map(work, batches))
     finally:
         if before is None:

@@ -27,7 +27,7 @@ from classify.decisions import Decisions, decide, probabilities
 from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory, positions
-from classify.resources import resource
+from classify.resources import file_digest, resource
 from training import distil, processes, search, splits
 from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
@@ -41,7 +41,7 @@ from training.metrics import macro_f1
 from training.mixing import mix_back
 from training.noise import slip
 from training.precision import uses_bf16
-from training.rehearsal import Protection, carry_head, inherited_decisions, sha256, trained
+from training.rehearsal import Protection, carry_head, inherited_decisions, trained
 from training.settings import as_dict
 
 logger = logging.getLogger(__name__)
@@ -481,7 +481,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
-    soft_digest = sha256(settings.soft_labels) if settings.soft_labels else ""
+    soft_digest = file_digest([settings.soft_labels]) if settings.soft_labels else ""
     articles = [name for name, _ in pool.articles()] if pool and settings.unlabelled else []
     recipe = json.dumps([as_dict(settings), [example.id for example in examples], soft_digest, articles], sort_keys=True)
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -732,10 +732,10 @@ def _record(
                      "soft_labels": _portable(settings.soft_labels) if settings.soft_labels else None},
         "base": bases["base"].record(),
         **({"mixed_back": bases["mix_base"].record()} if settings.mix_share else {}),
-        "data": {file.name: sha256(file) for file in files},
+        "data": {file.name: file_digest([file]) for file in files},
         "rehearsed": [file.name for file in data_files(settings.rehearse)],
-        "pool": {file.name: sha256(file) for file in data_files(settings.pool)},
-        "weights": {"sha256": sha256(fresh / "model.safetensors")} if (fresh / "model.safetensors").is_file() else {},
+        "pool": {file.name: file_digest([file]) for file in data_files(settings.pool)},
+        "weights": {"sha256": file_digest([fresh / "model.safetensors"])} if (fresh / "model.safetensors").is_file() else {},
         "sentences": {side: sum(one == side for one in sides) for side in ("train", "validation", "test", "development")},
         # By file and id, so that an evaluation knows what the model has not seen.
         "held_out": held_out,

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModel
 
 from classify.errors import SettingsError
+from training.base import UNREADABLE, resolve, unavailable
 
 
 def mix_back(model: Any, base: str, share: float) -> None:
@@ -20,9 +21,11 @@ def mix_back(model: Any, base: str, share: float) -> None:
         SettingsError: when the base cannot be read, or has another shape.
     """
     try:
-        body, found = AutoModel.from_pretrained(base, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise SettingsError(f"the base {base} to mix back in cannot be loaded: {str(error).splitlines()[0]}") from None
+        body, found = AutoModel.from_pretrained(
+            resolve(base).path, dtype=torch.float32, output_loading_info=True, local_files_only=True, trust_remote_code=False
+        )
+    except UNREADABLE as error:
+        raise SettingsError(unavailable(base, error)) from None
     # A base without a pooler lends none: what the library filled in at random is no knowledge.
     theirs = {name: values for name, values in body.state_dict().items() if name not in found["missing_keys"]}
     ours = model.base_model.state_dict()

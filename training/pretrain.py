@@ -36,7 +36,8 @@ from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedModel
 
 from classify.errors import DataError, SettingsError
-from training.corpus import HeldOut, Sequences, batches_of_similar_length, cores, in_processes, read_pairs, read_texts, without
+from classify.resources import processors
+from training.corpus import HeldOut, Sequences, batches_of_similar_length, in_processes, read_pairs, read_texts, without
 from training.precision import uses_bf16
 from training.reading import SPECIAL, Passages, averaging, embeddings_of_pieces, layers_to_copy, spread
 from training.settings import as_dict
@@ -886,7 +887,7 @@ def _batches(steps: Steps, begin: int, device: torch.device) -> Iterator[dict[st
     order = range(begin, len(steps))
     if device.type != "cuda":
         return (steps[index] for index in order)
-    workers = max(1, min(6, cores() - 1))
+    workers = max(1, min(6, processors() - 1))
     return iter(DataLoader(steps, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=8, pin_memory=True))
 
 
@@ -970,7 +971,7 @@ def whitening_pooler(model: BertForMaskedLM, sequences: Sequences, special: tupl
     return weight.float().contiguous(), (-weight @ mean).float().contiguous()
 
 
-def _add_pooler(directory: Path, weight: Tensor, bias: Tensor) -> None:
+def add_pooler(directory: Path, weight: Tensor, bias: Tensor) -> None:
     """Store a pooler beside the masked-language-model's weights; classification models of `transformers` load it."""
     path = directory / "model.safetensors"
     tensors = load_file(path)
@@ -986,7 +987,7 @@ def _publish(
     vocabulary = prepared.tokenizer.get_vocab()
     special = vocabulary["[CLS]"], vocabulary["[SEP]"], vocabulary["[PAD]"]
     with accelerator.autocast():
-        _add_pooler(settings.output, *whitening_pooler(model, prepared.train, special, settings.seed))
+        add_pooler(settings.output, *whitening_pooler(model, prepared.train, special, settings.seed))
     save_tokenizer(prepared.tokenizer, settings.output, settings.max_positions)
     rows = [json.loads(line) for line in (settings.output / "log.jsonl").read_text().splitlines()]
     facts = {

@@ -7,7 +7,6 @@ labels and old scores mixed (dark experience replay, Buzzega et al. 2020).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from transformers import AutoModelForSequenceClassification
 
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
-from classify.resources import resource
+from classify.resources import file_digest, resource
 from training import distil
 from training.calibrate import output_layer
 from training.dataset import Example, Pool, load, scored
@@ -39,11 +38,6 @@ def trained(base: str | Path) -> ModelDirectory | None:
     """The base as a model directory when it brings labels of its own (``labels.yaml``), else None."""
     path = Path(base)
     return ModelDirectory.open(path) if (path / "labels.yaml").is_file() and (path / "config.json").is_file() else None
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def carry_head(model: Any, directory: ModelDirectory, scheme: LabelScheme, seed: int) -> None:
@@ -96,7 +90,7 @@ def own_files(directory: ModelDirectory) -> tuple[Path, ...]:
     """Files with text that the model was trained on and that lie in this checkout's ``data/``, unchanged."""
     path = resource("data/sentences.jsonl")
     wanted = record_of(directory).get("data", {}).get(path.name)
-    return (path,) if wanted and path.is_file() and sha256(path) == wanted else ()
+    return (path,) if wanted and path.is_file() and file_digest([path]) == wanted else ()
 
 
 def as_new(example: Example, old: LabelScheme, new: LabelScheme) -> Example | None:

@@ -12,11 +12,10 @@ import torch
 
 from classify.errors import ClassifyError, DataError, SettingsError
 from classify.modeldir import ModelDirectory
-from classify.resources import resource
+from classify.resources import file_digest, resource
 from training.dataset import data_files
 from training.evaluate import record_of
 from training.finetune import TrainSettings, machine, train
-from training.rehearsal import sha256
 from training.settings import build
 
 # Macro-F1 of a run repeated on another processor, or with other versions, may differ by this much: rounding takes other turns.
@@ -154,7 +153,7 @@ def _file(name: str, digest: str, where: Sequence[Path], model: Path) -> Path:
     if not there:
         raise DataError(f"{name}, which {model} was trained on, is not here: give it with --data PATH")
     for path in there:
-        if sha256(path) == digest:
+        if file_digest([path]) == digest:
             return path
     _unchanged(there[0], digest, model)
     return there[0]
@@ -170,7 +169,7 @@ def _candidates(name: str, where: Sequence[Path]) -> Iterator[Path]:
 
 
 def _unchanged(path: Path, digest: str, model: Path) -> None:
-    if sha256(path) != digest:
+    if file_digest([path]) != digest:
         raise DataError(f"{path} has changed since {model} was trained with it: bring back the file whose SHA-256 is {digest}")
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from classify.documents import decode_as
 from classify.errors import DataError, DocumentError, MissingExtraError
+from classify.writers import plain
 
 # In a folder only what is surely a table is taken; a file of any other name may be given by itself.
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".xlsx")
@@ -179,7 +180,7 @@ def _delimited(path: Path, text: str, encoding: str) -> Table:
             reason = f"{len(cells)} cells where the header has {len(columns)}: quote texts that hold a {shown} or a line break"
             rejected.append(Rejected(where, reason))
         else:
-            rows.append((line + skipped, {name: cell.strip() or None for name, cell in zip(columns, cells, strict=False) if name}))
+            rows.append((line + skipped, {name: plain(cell.strip()) or None for name, cell in zip(columns, cells, strict=False) if name}))
     if columns is None:
         raise DataError(f"{path} is empty")
     return _table(path, columns, rows, f"delimiter {DELIMITERS.get(delimiter, repr(delimiter))}, {encoding}", rejected)

@@ -28,7 +28,7 @@ def suggest(
     lines: Annotated[bool, typer.Option("--lines", help="The input has one sentence a line; do not split.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")] = 13,
     threads: Annotated[Optional[int], typer.Option(min=1, help="Processor threads; by default all cores.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sentences run through the network at once.")] = 16,
+    batch_size: Annotated[Optional[int], typer.Option(min=1, help="Sentences run at once; by default those of one length.")] = None,
 ) -> None:
     """Choose the sentences whose labels would teach a model most, with its own answers filled in for correction."""
     from contextlib import ExitStack

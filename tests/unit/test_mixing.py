@@ -55,5 +55,5 @@ def test_base_of_another_shape_is_refused_and_nothing_is_mixed(model, tmp_path):
 
 
 def test_missing_base_is_named(model, tmp_path):
-    with pytest.raises(SettingsError, match="to mix back in cannot be loaded"):
+    with pytest.raises(SettingsError, match="absent is not a directory"):
         mix_back(model, str(tmp_path / "absent"), 0.5)

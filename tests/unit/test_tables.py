@@ -463,3 +463,9 @@ def test_proposals_find_labels_and_nothing_else(tmp_path):
         ("nada", {"baik": 8, "cepat": 4, "lambat": 4}, False),
         ("label", {"hoaks": 6}, False),
     ]
+
+
+def test_apostrophe_that_keeps_a_spreadsheet_from_computing_is_taken_off(tmp_path):
+    path = tmp_path / "saran.csv"
+    path.write_text("text,topic\n'-5 derajat di Pyongyang,-\n'Kim' tiba,-\n", encoding="utf-8")
+    assert [row["text"] for _, row in read_table(path).rows] == ["-5 derajat di Pyongyang", "'Kim' tiba"]
