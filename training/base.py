@@ -241,8 +241,9 @@ def load_model(base: str | Path, scheme: LabelScheme, dropout: float, seed: int)
         )
     if poolers:
         _note(f"the base {base} has no weights for its pooler, which starts at random like the head (seed {seed})")
-    if other_labels and (layer := output_layer(model, len(names))) is not None:
-        # The base's, though of the same size, was trained for other labels.
+    fresh = any(not name.startswith(prefix) for name in lacking)
+    if other_labels and not fresh and (layer := output_layer(model, len(names))) is not None:
+        # The base's output rows are as many, but were trained for other labels.
         torch.nn.init.normal_(layer.weight, 0.0, float(getattr(config, "initializer_range", 0.02)))
         torch.nn.init.zeros_(layer.bias)
     model.config.dtype = torch.float32
