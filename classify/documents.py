@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import datetime
 import io
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +27,37 @@ LARGE = 4 * 1024 * 1024
 PARAGRAPH = 65536
 RECORDS = (".jsonl", ".ndjson")
 TEXT_COLUMNS = ("text", "content", "body")
+TITLE_COLUMNS = ("title", "headline", "judul")
+DATE_COLUMNS = ("date", "published", "published_at", "publish_date", "tanggal")
+OUTLET_COLUMNS = ("outlet", "source", "hostname", "site", "media", "sumber")
 # So many bad records at the beginning of a file, and it is not what it seems.
 PATIENCE = 20
 
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CONTROL = {chr(code) for code in range(32)} - {"\n", "\r", "\t", "\f", "\v"}
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What is known of a document beside its text; ``""`` where it is not.
+
+    Attributes:
+        title: the headline.
+        date: day, month or year of publication as ISO 8601 (``2023-09-13``, ``2023-09``, ``2023``).
+        outlet: who published it, a domain where that is known.
+    """
+
+    title: str = ""
+    date: str = ""
+    outlet: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """What is known."""
+        every = {"title": self.title, "date": self.date, "outlet": self.outlet}
+        return {name: value for name, value in every.items() if value}
+
+
+NO_META = Meta()
 
 
 @dataclass(frozen=True)
@@ -39,10 +67,12 @@ class Document:
     Attributes:
         name: how the user named it (path, or ``-``); goes into every row.
         text: as decoded, byte-order mark removed, line ends untouched; all offsets count its characters.
+        meta: title, date and outlet.
     """
 
     name: str
     text: str
+    meta: Meta = NO_META
 
 
 def _encoding(data: bytes, name: str) -> str:
@@ -232,7 +262,30 @@ def _record(raw: bytes, column: str | None, where: str, name: str) -> Document:
     chosen = record.get("id")
     if isinstance(chosen, (str, int)) and not isinstance(chosen, bool) and str(chosen).strip():
         name = _characters(str(chosen))
-    return Document(name, _characters(text))
+    return Document(name, _characters(text), _meta(record))
+
+
+def _meta(record: Mapping[str, Any]) -> Meta:
+    """Title, date and outlet of a record, by their usual names; a date that is none is left out."""
+
+    def first(names: tuple[str, ...]) -> str:
+        given = (record.get(name) for name in names)
+        return next((" ".join(_characters(value).split()) for value in given if isinstance(value, str) and value.strip()), "")
+
+    return Meta(first(TITLE_COLUMNS), iso_date(first(DATE_COLUMNS)), first(OUTLET_COLUMNS))
+
+
+def iso_date(text: str) -> str:
+    """The ISO date that ``text`` begins with (a time after it is cut), as precise as it is; ``""`` where there is none."""
+    found = re.match(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?![\d-])", text)
+    if found is None:
+        return ""
+    year, month, day = (int(part) if part else 1 for part in found.groups())
+    try:
+        datetime.date(year, month, day)
+    except ValueError:
+        return ""
+    return found.group()
 
 
 def _characters(text: str) -> str:

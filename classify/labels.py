@@ -14,8 +14,8 @@ from classify.errors import LabelsError
 
 # What a group of labels cannot be called, because rows of labelled data or of predictions have a field of that name.
 RESERVED_GROUPS = frozenset((
-    "annotation", "article", "context", "disputed", "document", "end", "furniture", "group", "id", "index", "labels", "origin",
-    "review", "scores", "sha256", "source", "split", "start", "text", "unknown", "unsure",
+    "annotation", "article", "citation", "context", "disputed", "document", "end", "evidence", "furniture", "group", "id", "index",
+    "labels", "meta", "origin", "review", "scores", "sha256", "source", "split", "start", "text", "unknown", "unsure",
 ))  # fmt: skip
 # Columns of the CSV that predicting writes; a label's score has a column as well.
 RESERVED_LABELS = frozenset(("document", "end", "furniture", "index", "review", "start", "text"))

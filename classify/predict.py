@@ -14,6 +14,7 @@ from itertools import islice
 from classify import documents
 from classify.cache import LogitCache
 from classify.classifier import LOOK_AHEAD, Classifier, Prediction
+from classify.documents import NO_META, Meta
 from classify.errors import ClassifyError, DocumentError
 from classify.labels import LabelScheme
 from classify.sentences import Sentence, split
@@ -51,12 +52,14 @@ class Item:
         index: position among the rows of this document.
         sentence: with offsets into the document.
         before: the sentence before, ``""`` where there is none.
+        meta: title, date and outlet of the document.
     """
 
     document: str
     index: int
     sentence: Sentence
     before: str
+    meta: Meta = NO_META
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def items_of(name: str, options: Options, watch: Watch) -> Iterator[Item]:
         for document in documents.read_records(name, options.text_column, watch.failed, watch.advance):
             text = document.text
             found = _line_sentences(_offsets(text)) if options.lines else split(text)
-            yield from _numbered(document.name, found, options)
+            yield from _numbered(document.name, found, options, document.meta)
     elif options.lines:
         yield from _numbered(name, _line_sentences(documents.read_lines(name, watch.advance)), options)
     else:
@@ -136,12 +139,12 @@ def _split(passages: Iterable[tuple[str, int, bool]]) -> Iterator[Sentence]:
             yield Sentence(offset + one.start, offset + one.end, one.text, one.furniture) if offset else one
 
 
-def _numbered(name: str, sentences: Iterable[Sentence], options: Options) -> Iterator[Item]:
+def _numbered(name: str, sentences: Iterable[Sentence], options: Options, meta: Meta = NO_META) -> Iterator[Item]:
     before, index = "", 0
     for sentence in sentences:
         if sentence.furniture and not options.furniture:
             continue
-        yield Item(name, index, sentence, before)
+        yield Item(name, index, sentence, before, meta)
         index += 1
         # One sentence a line are sentences of their own: the line before is no context.
         if not sentence.furniture and not options.lines:
@@ -176,7 +179,7 @@ def finish(chunk: Iterable[Item], predictions: Iterable[Prediction], scheme: Lab
             shown = {label for labels_of_group in labels.values() for label in labels_of_group}.union(review)
             scores = {label: score for label, score in scores.items() if label in shown}
         yield Row(
-            item.document, item.index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review
+            item.document, item.index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review, item.meta
         )  # fmt: skip
 
 

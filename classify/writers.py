@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from classify.documents import NO_META, Meta
 from classify.errors import ClassifyError
 from classify.labels import LabelScheme
 
@@ -30,6 +31,7 @@ class Row:
         scores: score by label.
         furniture: page furniture, shown only on request and never classified.
         review: labels on which a person should look, given or not.
+        meta: title, date and outlet of the document, where it has any.
     """
 
     document: str
@@ -41,6 +43,7 @@ class Row:
     scores: dict[str, float]
     furniture: bool = False
     review: tuple[str, ...] = ()
+    meta: Meta = NO_META
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -57,6 +60,8 @@ class Row:
             row["review"] = list(self.review)
         if self.furniture:
             row["furniture"] = True
+        if known := self.meta.as_dict():
+            row["meta"] = known
         return row
 
 

@@ -295,3 +295,16 @@ def test_what_is_read_as_json_lines():
     assert not is_records("a.txt", "isi")
     assert not is_records("-", None)
     assert is_records("-", "isi")
+
+
+def test_title_date_and_outlet_of_a_record(tmp_path):
+    records = [
+        {"text": "Satu.", "judul": "Moskwa\n menolak", "tanggal": "2023-09-13T07:00:00+07:00", "source": "contoh.id"},
+        {"text": "Dua.", "date": "13 September 2023", "title": 5},
+        {"text": "Tiga.", "date": "2023-13"},
+        {"text": "Empat.", "date": "2019"},
+    ]
+    path = tmp_path / "kumpulan.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    found = [document.meta.as_dict() for document in read_records(str(path), None, pytest.fail)]
+    assert found == [{"title": "Moskwa menolak", "date": "2023-09-13", "outlet": "contoh.id"}, {}, {}, {"date": "2019"}]
