@@ -127,7 +127,8 @@ def _delimited(path: Path, text: str, encoding: str) -> Table:
         elif len(cells) < len(columns) or any(cell.strip() for cell in cells[len(columns) :]):
             rejected.append(Rejected(where, form.misfit(len(cells), len(columns))))
         else:
-            rows.append((line + form.skipped, {name: plain(cell.strip()) or None for name, cell in zip(columns, cells, strict=False) if name}))
+            named = zip(columns, cells, strict=False)
+            rows.append((line + form.skipped, {name: plain(cell.strip()) or None for name, cell in named if name}))
     if columns is None:
         raise DataError(f"{path} is empty")
     return _table(path, columns, rows, f"delimiter {form}, {encoding}", rejected)

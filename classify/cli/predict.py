@@ -31,7 +31,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--model", type=_FILE, help="Model directory; by default the shipped model.")
 @click.option("--all-scores", is_flag=True, help="Give every label's score, not only of those given or close.")
 @click.option("--lines", is_flag=True, help="The input has one sentence a line; do not split.")
-@click.option("--text-column", metavar="NAME", help="Where JSON Lines have the text; by default text, content or body.")
+@click.option("--text-column", metavar="NAME", help="Where tables and JSON Lines have the text; by default text, content, body, teks, isi.")
 @click.option("--furniture", is_flag=True, help="Also give rows for page furniture, marked as such.")
 @click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads of a worker; by default all cores.")
@@ -54,7 +54,8 @@ def predict(
 ) -> None:
     """Classify every sentence of text files: topics and stances, each with its score.
 
-    PATH is a text file, a folder of .txt files, a .jsonl file with one document a line, or - for standard input.
+    PATH is a text file, a web page (.html), a Word or PDF document (.docx, .pdf), a table or JSON Lines with one document a line
+    (.csv, .tsv, .jsonl), a .zip of these, a folder (its texts, pages, documents and .zip files), or - for standard input.
     """
     from classify import writers
 
