@@ -47,10 +47,16 @@ def extract(data: bytes) -> dict[str, str]:
     found: Any = bare_extraction(
         decoded(data).replace("\0", ""), include_comments=False, include_tables=True, with_metadata=True, date_extraction_params=DATES
     )
-    body = [line.strip() for line in (found.text if found and found.text else "").splitlines() if line.strip()]
+    body = [piece for line in (found.text if found and found.text else "").splitlines() for piece in _pieces(line.strip())]
     if not body:
         raise DocumentError("holds no article that could be told from the page around it: save its text as .txt")
     title = " ".join((found.title or "").split())
     if title and " ".join(body[0].split()) != title:
         body.insert(0, title)
     return {"text": "\n".join(body) + "\n", "title": title, "date": found.date or "", "outlet": found.hostname or found.sitename or ""}
+
+
+def _pieces(line: str) -> list[str]:
+    """A line as the library gives it; of a table's row, drawn with strokes, each cell by itself; a list's item without its dash."""
+    cells = line.strip("|").split("|") if line.startswith("|") else [line.removeprefix("- ")]
+    return [cell.strip() for cell in cells if cell.strip() and set(cell) - set("- ")]

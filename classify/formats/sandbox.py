@@ -124,6 +124,8 @@ def extract(kind: str, data: bytes, shown: str) -> dict[str, str]:
     if answer.get("missing"):
         what, extra = EXTRAS[kind]
         raise MissingExtraError(f"reading {shown}, {what},", extra)
+    if answer.get("memory"):
+        raise DocumentError(f"{shown} needs more than {MEMORY // 1024**2} MB of memory to read: divide it, or save it as plain text (.txt)")
     if "error" in answer:
         raise DocumentError(f"{shown} {answer['error']}")
     return {name: str(answer.get(name, "")) for name in ("text", "title", "date", "outlet")}
@@ -186,8 +188,7 @@ def _answer(kind: str, data: bytes) -> dict[str, Any]:
     except DocumentError as error:
         return {"error": str(error)}
     except MemoryError:
-        reason = f"needs more than {MEMORY // 1024**3} GB of memory to read: divide it, or save it as plain text (.txt)"
-        return {"error": reason, "last": True}
+        return {"memory": True, "last": True}
     # The libraries let through whatever goes wrong in a damaged file.
     except Exception as error:
         return {"error": f"is damaged, or not what its name says ({type(error).__name__}): save it anew, or as plain text (.txt)"}
