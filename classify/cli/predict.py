@@ -25,7 +25,7 @@ _FILE = click.Path(path_type=Path)
 
 @click.command(short_help="Classify every sentence of text files.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--format", help="table, jsonl or csv; by default what the output's name ends in, else table.")
+@click.option("--format", help="table, jsonl, csv or xlsx; by default what the output's name ends in, else table.")
 @click.option("--output", type=_FILE, help="Write to this file instead of standard output.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command, or begin one that can be.")
 @click.option("--model", type=_FILE, help="Model directory; by default the shipped model.")
@@ -60,10 +60,16 @@ def predict(
     from classify import writers
 
     suffix = output.suffix.lstrip(".") if output else ""
-    format = format or (suffix if suffix in ("jsonl", "csv") else "table")
-    if format not in writers.FORMATS:
-        raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.FORMATS)}")
-    if resume and (output is None or format == "table"):
+    format = format or (suffix if suffix in ("jsonl", "csv", "xlsx") else "table")
+    if format not in writers.EVERY_FORMAT:
+        raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.EVERY_FORMAT)}")
+    if format == "xlsx":
+        from classify.workbook import library
+
+        if output is None or suffix.lower() != "xlsx":
+            raise ClassifyError("a workbook is written to a file: give --output FILE.xlsx")
+        library()
+    if resume and (output is None or format not in ("jsonl", "csv")):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
     if threads:
         # The tokenizer's own threads.

@@ -109,6 +109,22 @@ def test_a_missing_library_is_one_sentence_a_file_and_the_others_go_on(folder, r
     assert {line.split(",")[0] for line in result.stdout.splitlines()[1:]} == {str(folder / "d.pdf"), str(folder / "a.txt")}
 
 
+def test_a_workbook_through_the_command_line(folder, run_cli, tiny_model, tmp_path, assert_refused, cli_environment):
+    import openpyxl
+
+    run = ["predict", folder / "b.html", "--model", tiny_model]
+    assert run_cli(*run, "--output", tmp_path / "x.xlsx").returncode == 0
+    header, *rows = openpyxl.load_workbook(tmp_path / "x.xlsx")["rows"].iter_rows(values_only=True)
+    assert rows[0][4] == TITLE
+    assert {row[-3:] for row in rows} == {tuple(META.values())}
+    assert header[-3:] == tuple(META)
+    assert_refused(run_cli(*run, "--format", "xlsx"), "--output FILE.xlsx")
+    assert_refused(run_cli(*run, "--format", "xlsx", "--output", tmp_path / "x.csv"), "--output FILE.xlsx")
+    assert_refused(run_cli(*run, "--resume", "--output", tmp_path / "x.xlsx"), "--format jsonl or csv")
+    (tmp_path / "openpyxl.py").write_text("raise ImportError")
+    assert_refused(run_cli(*run, "--output", tmp_path / "y.xlsx", env=cli_environment(tmp_path)), 'pip install "indonews-classify[office]"')
+
+
 def test_plain_text_imports_none_of_it(folder, cli_environment, tiny_model):
     import subprocess
     import sys
