@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ class Row:
         furniture: page furniture, shown only on request and never classified.
         review: labels on which a person should look, given or not.
         meta: title, date and outlet of the document, where it has any.
+        citation: how the row was made, where it is to be cited.
     """
 
     document: str
@@ -44,6 +45,7 @@ class Row:
     furniture: bool = False
     review: tuple[str, ...] = ()
     meta: Meta = NO_META
+    citation: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -62,6 +64,8 @@ class Row:
             row["furniture"] = True
         if known := self.meta.as_dict():
             row["meta"] = known
+        if self.citation is not None:
+            row["citation"] = self.citation
         return row
 
 
