@@ -260,11 +260,6 @@ def kind_of(name: Source, column: str | None) -> formats.Kind:
     return formats.kind_of(str(name))
 
 
-def is_records(name: str, column: str | None) -> bool:
-    """Whether a name is read as JSON Lines."""
-    return kind_of(name, column) == "records"
-
-
 def read_documents(
     name: Source,
     column: str | None,

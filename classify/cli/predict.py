@@ -31,7 +31,9 @@ _FILE = click.Path(path_type=Path)
 @click.option("--model", type=_FILE, help="Model directory; by default the shipped model.")
 @click.option("--all-scores", is_flag=True, help="Give every label's score, not only of those given or close.")
 @click.option("--lines", is_flag=True, help="The input has one sentence a line; do not split.")
-@click.option("--text-column", metavar="NAME", help="Where tables and JSON Lines have the text; by default text, content, body, teks, isi ...")
+@click.option(
+    "--text-column", metavar="NAME", help="Where tables and JSON Lines have the text; by default text, content, body, teks, isi ..."
+)
 @click.option("--furniture", is_flag=True, help="Also give rows for page furniture, marked as such.")
 @click.option("--citable", is_flag=True, help="Let each row of JSON Lines say how it was made, for classify verify.")
 @click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")

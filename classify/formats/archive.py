@@ -130,16 +130,3 @@ def _directory(file: BinaryIO, shown: str) -> tuple[int, int]:
             count, size = struct.unpack("<QQ", record[32:48])
     file.seek(0)
     return cast("tuple[int, int]", (count, size))
-
-
-def member_of(path: str) -> tuple[str, str] | None:
-    """``("a.zip", "b/c.txt")`` of ``a.zip/b/c.txt``, where such a file is there; None for any other path."""
-    import os
-
-    lower, at = path.lower(), 0
-    for suffix in ARCHIVES:
-        while (at := lower.find(suffix + "/", at)) >= 0:
-            at += len(suffix)
-            if os.path.isfile(path[:at]):  # noqa: PTH113
-                return path[:at], path[at + 1 :]
-    return None

@@ -2,7 +2,7 @@
 
 Whatever a hostile file makes a library do (loop, fill the memory, crash), it costs this process and one sentence. The process stays for
 the documents that follow, because its imports take longer than most of them. It talks in JSON over pipes, may not use the
-network or start programs, and ends with its parent.
+network, write files or start programs, and ends with its parent.
 """
 
 from __future__ import annotations
@@ -155,8 +155,15 @@ def serve() -> None:
             return
 
 
+_FORBIDDEN = {
+    "socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork",
+    "os.remove", "os.rename",
+}  # fmt: skip
+
+
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.system", "os.exec", "os.fork"):
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if event in _FORBIDDEN or writes:
         raise PermissionError(f"{event} is not allowed while a document is read")
 
 

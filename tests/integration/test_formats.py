@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import textwrap
 import zipfile
 from pathlib import Path
@@ -274,7 +275,9 @@ def test_a_page_reaches_no_network_and_starts_nothing():
     for event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
         with pytest.raises(PermissionError):
             sandbox._refuse(event, ())
-    sandbox._refuse("open", ())
+    with pytest.raises(PermissionError):
+        sandbox._refuse("open", ("x", "w", os.O_WRONLY | os.O_CREAT))
+    sandbox._refuse("open", ("x", "r", os.O_RDONLY))
     assert sandbox.extract("html", PAGE.encode(), "x.html")["text"] == TEXT
 
 
