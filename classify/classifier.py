@@ -11,7 +11,7 @@ import numpy as np
 
 from classify.cache import LogitCache
 from classify.decisions import decide, probabilities
-from classify.engine import Engine, open_engine
+from classify.engine import Engine, Int8Engine, open_engine
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
 
@@ -75,6 +75,11 @@ class Classifier:
     def uses_context(self) -> bool:
         """Whether the sentence before makes a difference to this model."""
         return self.directory.decisions.context
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic that runs: ``int8`` or ``fp32``."""
+        return "int8" if isinstance(self._engine, Int8Engine) else "fp32"
 
     def predict(self, texts: Sequence[str], contexts: Sequence[str] | None = None, *, batch_size: int | None = None) -> list[Prediction]:
         """Classify sentences.

@@ -13,9 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
+from classify import formats
 from classify.errors import DocumentError
+
+if TYPE_CHECKING:
+    from classify.formats.archive import Member
+
+# Where a document lies: a path (``-``: standard input), or a file in an archive.
+Source = Union[str, "Member"]
 
 STANDARD_INPUT = "-"
 # A file larger than this is not an article; reading it whole would only end in an out-of-memory kill.
@@ -25,14 +32,24 @@ MAX_LINE = 1_000_000
 LARGE = 4 * 1024 * 1024
 # Characters of a paragraph after which the next line end counts as a blank line.
 PARAGRAPH = 65536
-RECORDS = (".jsonl", ".ndjson")
-TEXT_COLUMNS = ("text", "content", "body")
+TEXT_COLUMNS = ("text", "content", "body", "teks", "isi", "isi_berita", "konten", "artikel")
 TITLE_COLUMNS = ("title", "headline", "judul")
 DATE_COLUMNS = ("date", "published", "published_at", "publish_date", "tanggal")
 OUTLET_COLUMNS = ("outlet", "source", "hostname", "site", "media", "sumber")
 # So many bad records at the beginning of a file, and it is not what it seems.
 PATIENCE = 20
 
+HTML, PDF, ARCHIVE, OLD_OFFICE = "an HTML page", "a PDF", "a zip archive or an office document", "an old or protected office document"
+_BEGINNINGS = (
+    (b"%PDF-", PDF),
+    (b"PK\x03\x04", ARCHIVE),
+    (b"\xd0\xcf\x11\xe0", OLD_OFFICE),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\x1f\x8b", "a gzip archive"),
+)
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CONTROL = {chr(code) for code in range(32)} - {"\n", "\r", "\t", "\f", "\v"}
 
@@ -66,7 +83,8 @@ class Document:
 
     Attributes:
         name: how the user named it (path, or ``-``); goes into every row.
-        text: as decoded, byte-order mark removed, line ends untouched; all offsets count its characters.
+        text: as decoded, byte-order mark removed, line ends untouched; of a page or a table what was extracted. All offsets count its
+            characters.
         meta: title, date and outlet.
     """
 
@@ -75,12 +93,14 @@ class Document:
     meta: Meta = NO_META
 
 
-def _encoding(data: bytes, name: str) -> str:
+def encoding_of(data: bytes, name: str) -> str:
     """The encoding of ``data`` (a whole file, or its beginning).
 
     Raises:
         DocumentError: for binary data and for encodings that are none of those this module reads.
     """
+    if what := looks_like(data):
+        raise DocumentError(f"{name} is {what}, not text: give the file the suffix of what it is, or its text as .txt")
     marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
     encoding = marked or _unmarked(data, name)
     start = data[:65536].decode(encoding, errors="replace")
@@ -97,7 +117,7 @@ def _unmarked(data: bytes, name: str) -> str:
         for high, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
             if head[high::2].count(0) > 0.8 * (len(head) // 2) and 0 not in head[1 - high :: 2]:
                 return encoding
-        raise DocumentError(f"{name} is a binary file, not text: give plain-text files (.txt)")
+        raise DocumentError(f"{name} is a binary file, not text: {formats.listed(formats.EVERY)} files are read")
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -118,7 +138,7 @@ def decode(data: bytes, name: str) -> str:
 
 def decode_as(data: bytes, name: str) -> tuple[str, str]:
     """As :func:`decode`, and with the text the encoding's name for people."""
-    encoding = _encoding(data, name)
+    encoding = encoding_of(data, name)
     try:
         return data.decode(encoding), {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}.get(encoding, encoding.upper())
     except UnicodeDecodeError as error:
@@ -128,7 +148,7 @@ def decode_as(data: bytes, name: str) -> tuple[str, str]:
 
 
 def find(paths: Iterable[str]) -> Iterator[str]:
-    """Yield the names of the documents behind ``paths``: files as they are, ``.txt`` files below folders in sorted order.
+    """Yield the names of the documents behind ``paths``: files as they are, below folders what is read there, in sorted order.
 
     A folder without any is yielded itself, so that reading it says so.
     """
@@ -137,27 +157,24 @@ def find(paths: Iterable[str]) -> Iterator[str]:
         if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112
             yield name
             continue
-        files = [str(file) for file in sorted(Path(name).rglob("*.txt")) if file.is_file()]
+        files = [str(file) for file in sorted(Path(name).rglob("*")) if file.name.lower().endswith(formats.IN_FOLDERS) and file.is_file()]
         yield from files or [name]
 
 
-def read(name: str) -> Document:
+def read(name: Source) -> Document:
     """Read one document; ``-`` is standard input.
 
     Raises:
         DocumentError: when it is missing, unreadable, empty, too large or not text; the message names it.
     """
-    with _opened(name) as (file, shown):
+    with opened(name) as (file, shown):
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise DocumentError(f"{shown} is larger than {MAX_BYTES // 1024**2} MB: split it into articles, or use --lines")
-    text = decode(data, shown)
-    if not text.strip():
-        raise DocumentError(f"{shown} is empty: there is nothing to classify")
-    return Document(name, text)
+    return Document(str(name), _text(data, shown))
 
 
-def read_lines(name: str, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int]]:
+def read_lines(name: Source, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int]]:
     """Stream a one-sentence-a-line document as ``(line, character offset)``, without holding it in memory.
 
     The encoding is judged by the beginning. Offsets count characters after decoding, line ends as they stand.
@@ -166,14 +183,14 @@ def read_lines(name: str, advance: Callable[[int], None] = lambda count: None) -
     Raises:
         DocumentError: as :func:`read`.
     """
-    with _opened(name) as (file, shown):
+    with opened(name) as (file, shown):
         # Standard input gives what it has: more may be long in coming.
         head = file.read1(65536) if name == STANDARD_INPUT else file.read(1024 * 1024)
-        encoding = _encoding(head, shown)
-        yield from _not_empty(_lines(_stream(file, head, advance), encoding, shown, "it is not one sentence a line"), shown)
+        encoding = encoding_of(head, shown)
+        yield from _not_empty(text_lines(counted(file, head, advance), encoding, shown, "it is not one sentence a line"), shown)
 
 
-def read_passages(name: str, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int, bool]]:
+def read_passages(name: Source, advance: Callable[[int], None] = lambda count: None) -> Iterator[tuple[str, int, bool]]:
     """A document's text as ``(passage, character offset, whether it is the whole)``: by paragraphs where it has over ``LARGE`` bytes.
 
     Paragraphs end at blank lines, and so does a passage; together they are the text. ``advance`` is told how many bytes were read.
@@ -181,26 +198,23 @@ def read_passages(name: str, advance: Callable[[int], None] = lambda count: None
     Raises:
         DocumentError: as :func:`read`.
     """
-    with _opened(name) as (file, shown):
+    with opened(name) as (file, shown):
         head = file.read(LARGE + 1)
         if len(head) <= LARGE:
             advance(len(head))
-            text = decode(head, shown)
-            if not text.strip():
-                raise DocumentError(f"{shown} is empty: there is nothing to classify")
-            yield text, 0, True
+            yield _text(head, shown), 0, True
             return
-        encoding = _encoding(head, shown)
-        if encoding == "utf-8" and name != STANDARD_INPUT and not _utf8(file, head):
+        encoding = encoding_of(head, shown)
+        if encoding == "utf-8" and name != STANDARD_INPUT and not is_utf8(file, head):
             encoding = "cp1252"
             file.seek(len(head))
-        lines = _lines(_stream(file, head, advance), encoding, shown, "break it into paragraphs")
+        lines = text_lines(counted(file, head, advance), encoding, shown, "break it into paragraphs")
         for passage, offset in _not_empty(_paragraphs(lines), shown):
             yield passage, offset, False
 
 
 def read_records(
-    name: str,
+    name: Source,
     column: str | None,
     failed: Callable[[DocumentError], None],
     advance: Callable[[int], None] = lambda count: None,
@@ -213,8 +227,8 @@ def read_records(
         DocumentError: when the file cannot be read, holds no record, or nothing but bad ones at its beginning.
     """
     good = bad = 0
-    with _opened(name) as (file, shown):
-        stream = _stream(file, b"", advance)
+    with opened(name) as (file, shown):
+        stream = counted(file, b"", advance)
         number = 0
         while raw := stream.readline(MAX_BYTES + 1):
             number += 1
@@ -239,9 +253,68 @@ def read_records(
             raise DocumentError(f"{shown} is empty: there is nothing to classify")
 
 
-def is_records(name: str, column: str | None) -> bool:
-    """Whether a name is read as JSON Lines: by its suffix, or standard input when a text column is named."""
-    return name.lower().endswith(RECORDS) or (name == STANDARD_INPUT and column is not None)
+def kind_of(name: Source, column: str | None) -> formats.Kind:
+    """How a document is read: by its suffix; standard input as JSON Lines when a text column is named, else as text."""
+    if name == STANDARD_INPUT:
+        return "text" if column is None else "records"
+    return formats.kind_of(str(name))
+
+
+def read_documents(
+    name: Source,
+    column: str | None,
+    failed: Callable[[DocumentError], None],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Iterator[Document]:
+    """The documents of a file of any kind but an archive, each whole; ``column``, ``failed`` and ``advance`` as :func:`read_records`.
+
+    Raises:
+        DocumentError, MissingExtraError: when the file cannot be read.
+    """
+    kind = kind_of(name, column)
+    if kind == "records":
+        yield from read_records(name, column, failed, advance)
+    elif kind == "table":
+        from classify.formats.tables import read_table
+
+        yield from read_table(name, column, failed, advance)
+    elif kind == "text":
+        document = read(name)
+        advance(len(document.text))
+        yield document
+    else:
+        from classify.formats.pages import read_page
+
+        yield read_page(name, kind, advance)
+
+
+@contextmanager
+def members(name: str, failed: Callable[[DocumentError], None]) -> Iterator[list[Member]]:
+    """The files in an archive that can be read; what is wrong with others is handed to ``failed``.
+
+    Raises:
+        DocumentError: when it cannot be read as one.
+    """
+    from classify.formats import archive
+
+    with opened(name) as (file, shown), archive.members(file, shown, failed) as found:
+        yield found
+
+
+def looks_like(data: bytes) -> str | None:
+    """What a file's beginning says that it is, in words; None for text and for what is not known here."""
+    head = data[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")) or (head.startswith((b"<?xml", b"<!--")) and b"<html" in head):
+        return HTML
+    return next((what for beginning, what in _BEGINNINGS if head.startswith(beginning.lower())), None)
+
+
+def _text(data: bytes, shown: str) -> str:
+    """A plain text that is not empty."""
+    text = decode(data, shown)
+    if not text.strip():
+        raise DocumentError(f"{shown} is empty: there is nothing to classify")
+    return text
 
 
 def _record(raw: bytes, column: str | None, where: str, name: str) -> Document:
@@ -261,16 +334,16 @@ def _record(raw: bytes, column: str | None, where: str, name: str) -> Document:
         raise DocumentError(f"{where} is empty: there is nothing to classify")
     chosen = record.get("id")
     if isinstance(chosen, (str, int)) and not isinstance(chosen, bool) and str(chosen).strip():
-        name = _characters(str(chosen))
-    return Document(name, _characters(text), _meta(record))
+        name = whole_characters(str(chosen))
+    return Document(name, whole_characters(text), meta_of(record))
 
 
-def _meta(record: Mapping[str, Any]) -> Meta:
+def meta_of(record: Mapping[str, Any]) -> Meta:
     """Title, date and outlet of a record, by their usual names; a date that is none is left out."""
 
     def first(names: tuple[str, ...]) -> str:
         given = (record.get(name) for name in names)
-        return next((" ".join(_characters(value).split()) for value in given if isinstance(value, str) and value.strip()), "")
+        return next((" ".join(whole_characters(value).split()) for value in given if isinstance(value, str) and value.strip()), "")
 
     return Meta(first(TITLE_COLUMNS), iso_date(first(DATE_COLUMNS)), first(OUTLET_COLUMNS))
 
@@ -288,7 +361,7 @@ def iso_date(text: str) -> str:
     return found.group()
 
 
-def _characters(text: str) -> str:
+def whole_characters(text: str) -> str:
     """``text`` with half characters, which JSON escapes can name, replaced by the mark for damage."""
     try:
         text.encode()
@@ -298,8 +371,12 @@ def _characters(text: str) -> str:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[tuple[io.BufferedReader, str]]:
+def opened(name: Source) -> Iterator[tuple[Any, str]]:
     """The document's bytes and what to call it in messages; errors of the file system become a DocumentError."""
+    if not isinstance(name, str):
+        with name.opened() as member:
+            yield member, str(name)
+        return
     if name == STANDARD_INPUT:
         stdin: Any = sys.stdin.buffer
         yield stdin, "standard input"
@@ -320,7 +397,7 @@ def _opened(name: str) -> Iterator[tuple[io.BufferedReader, str]]:
 class _Rest(io.RawIOBase):
     """What was read of a file already, and then the rest, counted."""
 
-    def __init__(self, file: io.BufferedReader, head: bytes, advance: Callable[[int], None]) -> None:
+    def __init__(self, file: Any, head: bytes, advance: Callable[[int], None]) -> None:
         self._file, self._head, self._advance = file, head, advance
 
     def readable(self) -> bool:
@@ -334,11 +411,12 @@ class _Rest(io.RawIOBase):
         return len(data)
 
 
-def _stream(file: io.BufferedReader, head: bytes, advance: Callable[[int], None]) -> io.BufferedReader:
+def counted(file: Any, head: bytes, advance: Callable[[int], None]) -> io.BufferedReader:
+    """A file from which ``head`` was read already, from its beginning; ``advance`` is told how many bytes are read."""
     return io.BufferedReader(_Rest(file, head, advance), 65536)
 
 
-def _utf8(file: io.BufferedReader, head: bytes) -> bool:
+def is_utf8(file: Any, head: bytes) -> bool:
     """Whether all of a file is UTF-8 but for a character cut at its end; reads on after ``head`` and comes back to there."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     begin = file.tell()
@@ -378,10 +456,18 @@ def _not_empty(pieces: Iterable[tuple[str, int]], shown: str) -> Iterator[tuple[
 
 
 def _folder(name: str) -> DocumentError:
-    return DocumentError(f"{name} is a folder without .txt files: give text files, or a folder that holds some")
+    return DocumentError(
+        f"{name} is a folder without documents: {formats.listed(formats.IN_FOLDERS)} files are read there, and "
+        f"{formats.listed((*formats.RECORDS, *formats.TABLES))} files where they are named themselves"
+    )
 
 
-def _lines(file: io.BufferedReader, encoding: str, shown: str, too_long: str) -> Iterator[tuple[str, int]]:
+def text_lines(file: Any, encoding: str, shown: str, too_long: str) -> Iterator[tuple[str, int]]:
+    """The lines of a file with their character offsets; ``too_long`` tells what to do about one of over ``MAX_LINE``.
+
+    Raises:
+        DocumentError: for such a line, and where the file is not in ``encoding``.
+    """
     reader = io.TextIOWrapper(file, encoding=encoding, newline="")
     offset = 0
     try:

@@ -199,13 +199,13 @@ class TorchEngine:
         return logits
 
 
-def open_engine(directory: ModelDirectory, threads: int | None = None) -> Engine:
-    """The engine for a directory.
+def open_engine(directory: ModelDirectory, threads: int | None = None, integers: bool = True) -> Engine:
+    """The engine for a directory; without ``integers`` the one in 32-bit arithmetic even where the other would do.
 
     Raises:
         ModelDirectoryError: when the directory holds nothing that can be run here; the message says what to do.
     """
-    if directory.int8 is not None and (engine := _checked_int8(directory, directory.int8, threads)):
+    if integers and directory.int8 is not None and (engine := _checked_int8(directory, directory.int8, threads)):
         return engine
     if directory.onnx is not None:
         return OnnxEngine(directory, threads)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify.decisions import Decisions
 from classify.errors import ModelDirectoryError
 from classify.labels import LabelScheme
-from classify.resources import resource
+from classify.resources import file_digest, resource
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ONNX_FILES = ("onnx/model.onnx", "onnx/model_quantized.onnx")
 INT8_FILE, INT8_RECORD = "onnx/model_int8.onnx", "onnx/quantization.json"
+_READ = ("config.json", "labels.yaml", "decisions.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json")
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 _NUMBERS = ("max_position_embeddings", "pad_token_id", "type_vocab_size", "vocab_size")
 _MARKERS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -77,6 +79,16 @@ class ModelDirectory:
     def max_length(self) -> int:
         """Tokens the model can read at once, special tokens included."""
         return positions(self.config)
+
+    def digest(self, integers: bool = False) -> str:
+        """SHA-256 of the files that predicting reads, those of the graph in integers with them if ``integers``."""
+        weights = [self.onnx] if self.onnx else sorted(self.path.glob("*.safetensors"))
+        more = [self.path / INT8_FILE, self.path / INT8_RECORD] if integers else []
+        digest = sha256()
+        for path in [*(self.path / name for name in _READ), *weights, *more]:
+            if path.is_file():
+                digest.update(f"{path.name}\0{file_digest([path])}".encode())
+        return digest.hexdigest()
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, from ``tokenizer.json`` or a WordPiece ``vocab.txt``; truncates to :attr:`max_length`.

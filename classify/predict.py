@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 from classify import documents
 from classify.cache import LogitCache
 from classify.classifier import LOOK_AHEAD, Classifier, Prediction
-from classify.documents import NO_META, Meta
-from classify.errors import ClassifyError, DocumentError
+from classify.documents import NO_META, Document, Meta, Source
+from classify.errors import ClassifyError, DocumentError, MissingExtraError
 from classify.labels import LabelScheme
 from classify.sentences import Sentence, split
 from classify.writers import Row
@@ -33,7 +34,7 @@ class Options:
         furniture: also give rows for page furniture, marked and without labels.
         all_scores: scores of every label instead of those given or to be reviewed.
         batch_size: sentences run through the network at once; None for those of one length.
-        text_column: where JSON Lines have the text; None for the usual names. Also makes standard input JSON Lines.
+        text_column: where JSON Lines and tables have the text; None for the usual names. Also makes standard input JSON Lines.
     """
 
     lines: bool = False
@@ -91,31 +92,65 @@ def pairs(chunk: Iterable[Item]) -> list[tuple[str, str]]:
     return [(item.sentence.text, item.before) for item in chunk if not item.sentence.furniture]
 
 
+T = TypeVar("T")
+
+
 def items(paths: Iterable[str], options: Options, watch: Watch) -> Iterator[Item]:
     """The sentences of all documents; what cannot be read is handed to ``watch.failed`` and the others go on."""
+    return _each(paths, lambda name, inner: items_of(name, options, inner), watch)
+
+
+def whole_documents(paths: Iterable[str], text_column: str | None, watch: Watch) -> Iterator[Document]:
+    """All documents, each in memory at once; what cannot be read is handed to ``watch.failed`` and the others go on."""
+
+    def of(name: Source, inner: Watch) -> Iterator[Document]:
+        if documents.kind_of(name, text_column) == "archive":
+            return _packed(str(name), of, inner)
+        return documents.read_documents(name, text_column, inner.failed, inner.advance)
+
+    return _each(paths, of, watch)
+
+
+def _each(paths: Iterable[str], of: Callable[[str, Watch], Iterator[T]], watch: Watch) -> Iterator[T]:
     for name in documents.find(paths):
         watch.started(name)
         try:
-            yield from items_of(name, options, watch)
-        except DocumentError as error:
+            yield from of(name, watch)
+        except (DocumentError, MissingExtraError) as error:
             watch.failed(error)
 
 
-def items_of(name: str, options: Options, watch: Watch) -> Iterator[Item]:
-    """The sentences of one file.
+def items_of(name: Source, options: Options, watch: Watch) -> Iterator[Item]:
+    """The sentences of one file; of an archive, those of all files in it.
 
     Raises:
-        DocumentError: when it cannot be read.
+        DocumentError, MissingExtraError: when it cannot be read.
     """
-    if documents.is_records(name, options.text_column):
-        for document in documents.read_records(name, options.text_column, watch.failed, watch.advance):
+    kind = documents.kind_of(name, options.text_column)
+    if kind == "archive":
+        yield from _packed(str(name), lambda member, inner: items_of(member, options, inner), watch)
+    elif kind != "text":
+        for document in documents.read_documents(name, options.text_column, watch.failed, watch.advance):
             text = document.text
             found = _line_sentences(_offsets(text)) if options.lines else split(text)
             yield from _numbered(document.name, found, options, document.meta)
     elif options.lines:
-        yield from _numbered(name, _line_sentences(documents.read_lines(name, watch.advance)), options)
+        yield from _numbered(str(name), _line_sentences(documents.read_lines(name, watch.advance)), options)
     else:
-        yield from _numbered(name, _split(documents.read_passages(name, watch.advance)), options)
+        yield from _numbered(str(name), _split(documents.read_passages(name, watch.advance)), options)
+
+
+def _packed(name: str, of: Callable[[Source, Watch], Iterator[T]], watch: Watch) -> Iterator[T]:
+    """What ``of`` makes of an archive's files; one that cannot be read is handed to ``watch.failed`` and the others go on."""
+    # The bytes that are counted are those of the archive.
+    inner = Watch(watch.failed)
+    with documents.members(name, watch.failed) as members:
+        for member in members:
+            try:
+                yield from of(member, inner)
+            except (DocumentError, MissingExtraError) as error:
+                watch.failed(error)
+            watch.advance(member.packed)
 
 
 def _offsets(text: str) -> Iterator[tuple[str, int]]:

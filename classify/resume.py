@@ -12,17 +12,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from classify.errors import ClassifyError
 from classify.modeldir import ModelDirectory
 from classify.predict import Item
-from classify.resources import file_digest
 from classify.writers import is_device, publish
-
-_MODEL_FILES = ("config.json", "labels.yaml", "decisions.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json")
 
 
 class Partial:
@@ -90,13 +87,8 @@ def identity(directory: ModelDirectory, **options: Any) -> dict[str, Any]:
     """What two runs must share to give the same rows."""
     from classify import __version__
 
-    digest = sha256()
-    weights = [directory.onnx] if directory.onnx else sorted(directory.path.glob("*.safetensors"))
-    for path in [*(directory.path / name for name in _MODEL_FILES), *weights]:
-        if path.is_file():
-            digest.update(f"{path.name}\0{file_digest([path])}".encode())
     # Through JSON, as it will be read back.
-    whole: dict[str, Any] = json.loads(json.dumps({"version": __version__, "model": digest.hexdigest(), **options}))
+    whole: dict[str, Any] = json.loads(json.dumps({"version": __version__, "model": directory.digest(), **options}))
     return whole
 
 

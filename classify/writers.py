@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ class Row:
         furniture: page furniture, shown only on request and never classified.
         review: labels on which a person should look, given or not.
         meta: title, date and outlet of the document, where it has any.
+        citation: how the row was made, where it is to be cited.
     """
 
     document: str
@@ -44,6 +45,7 @@ class Row:
     furniture: bool = False
     review: tuple[str, ...] = ()
     meta: Meta = NO_META
+    citation: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -62,6 +64,8 @@ class Row:
             row["furniture"] = True
         if known := self.meta.as_dict():
             row["meta"] = known
+        if self.citation is not None:
+            row["citation"] = self.citation
         return row
 
 
@@ -87,22 +91,33 @@ class JsonlWriter:
         """Nothing is held back."""
 
 
+def columns(scheme: LabelScheme) -> list[str]:
+    """The columns of a table of rows: one a group (labels joined by ``;``), one a label's score."""
+    groups = [group.id for group in scheme.groups]
+    return ["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture", "title", "date", "outlet"]
+
+
+def record(row: Row, scheme: LabelScheme) -> list[Any]:
+    """A row's values for :func:`columns`; ``""`` where there is none."""
+    groups = [";".join(row.labels.get(group.id, [])) for group in scheme.groups]
+    scores = [row.scores.get(label, "") for label in scheme.ids]
+    marks = [";".join(row.review), "true" if row.furniture else "false"]
+    meta = [row.meta.title, row.meta.date, row.meta.outlet]
+    return [row.document, row.index, row.start, row.end, row.text, *groups, *scores, *marks, *meta]
+
+
 class CsvWriter:
-    """A header and one record a row: a column per group (labels joined by ``;``) and one per label's score."""
+    """A header and one record a row, as :func:`columns`."""
 
     def __init__(self, stream: TextIO, scheme: LabelScheme, header: bool = True) -> None:
         self._scheme = scheme
         self._csv = csv.writer(stream, lineterminator="\n")
-        groups = [group.id for group in scheme.groups]
         if header:
-            self._csv.writerow(["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture"])
+            self._csv.writerow(columns(scheme))
 
     def write(self, row: Row) -> None:
         """Write one record."""
-        groups = [";".join(row.labels.get(group.id, [])) for group in self._scheme.groups]
-        scores = [row.scores.get(label, "") for label in self._scheme.ids]
-        fixed = [inert(row.document), row.index, row.start, row.end, inert(row.text)]
-        self._csv.writerow([*fixed, *groups, *scores, ";".join(row.review), "true" if row.furniture else "false"])
+        self._csv.writerow([inert(value) if isinstance(value, str) else value for value in record(row, self._scheme)])
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -183,8 +198,16 @@ FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
 }
 
 
+# A workbook is no text: it needs a file, and is the business of a module that few runs import.
+EVERY_FORMAT = (*FORMATS, "xlsx")
+
+
 def open_writer(format: str, stream: TextIO, scheme: LabelScheme, begun: bool = False) -> Writer:
-    """The writer of a format of ``FORMATS``; ``begun`` when ``stream`` holds rows already."""
+    """The writer of a format of ``EVERY_FORMAT``; ``begun`` when ``stream`` holds rows already."""
+    if format == "xlsx":
+        from classify.workbook import XlsxWriter
+
+        return XlsxWriter(stream, scheme)
     return CsvWriter(stream, scheme, header=False) if begun and format == "csv" else FORMATS[format](stream, scheme)
 
 

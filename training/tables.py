@@ -5,24 +5,22 @@ Every format becomes a :class:`Table` of named cells with line numbers; what the
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from classify.documents import decode_as
 from classify.errors import DataError, DocumentError, MissingExtraError
+from classify.formats.delimited import HEAD, records, sniff
 from classify.writers import plain
 
 # In a folder only what is surely a table is taken; a file of any other name may be given by itself.
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".xlsx")
-DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 # Unpacked, a workbook of sentences is far smaller; more is a mistake or an attack.
 MAX_WORKBOOK_BYTES = 1024**3
 MAX_TEXT_BYTES = 1024**3
@@ -110,65 +108,16 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
 # CSV and its kin
 
 
-def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tuple[int, list[str] | str, int]]:
-    """Line, cells (or what is wrong) and number of lines of every record; blank lines are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
-    while True:
-        begin = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason = str(error)
-            if "unexpected end of data" in reason:
-                reason = "the quotation mark opened here is never closed"
-            elif "field larger" in reason:
-                reason = f"a cell is longer than {csv.field_size_limit():,} characters: is a quotation mark left open?"
-            elif "expected after" in reason:
-                reason = "a quotation mark stands inside a cell: double it"
-            yield begin, reason, max(1, reader.line_num - begin + 1)
-            continue
-        if any(cell.strip() for cell in cells):
-            yield begin, cells, reader.line_num - begin + 1
-
-
-def _fit(text: str, delimiter: str, quoting: Literal[0, 3]) -> tuple[float, int]:
-    """How well a delimiter explains the beginning: share of records as wide as the first, and how wide that is."""
-    widths: list[int] = []
-    for _, cells, _ in _records(text, delimiter, quoting):
-        widths.append(len(cells) if isinstance(cells, list) else 0)
-        if len(widths) == 200:
-            break
-    return (sum(width == widths[0] for width in widths) / len(widths), widths[0]) if widths else (0.0, 0)
-
-
 def _delimited(path: Path, text: str, encoding: str) -> Table:
-    named = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
-    skipped = 1 if named else 0
-    if named:
-        text = text[named.end() :]
-    head = text[: 1024 * 1024]
-    if len(head) < len(text):
-        # Not the record that the cut goes through.
-        head = head[: head.rfind("\n") + 1] or head
-    first = head.lstrip("\r\n").split("\n", 1)[0]
-    candidates = [named.group(1)] if named else [one for one in DELIMITERS if one in first]
-    choices: list[tuple[str, Literal[0, 3]]] = [(one, csv.QUOTE_MINIMAL) for one in candidates]
-    # Programs that write tabs often leave quotation marks as they are.
-    choices += [(one, csv.QUOTE_NONE) for one in candidates if one == "\t"]
-    fits = {choice: _fit(head, *choice) for choice in choices}
-    # Rows as wide as the header tell more than width, and quotation marks are believed where they do no harm.
-    delimiter, quoting = max(
-        choices,
-        key=lambda choice: (fits[choice][1] > 1, round(fits[choice][0], 2), fits[choice][1], choice[1] == csv.QUOTE_MINIMAL),
-        default=(",", csv.QUOTE_MINIMAL),
-    )
+    form = sniff(text[:HEAD], whole=len(text) <= HEAD)
+    lines = io.StringIO(text, newline="")
+    for _ in range(form.skipped):
+        lines.readline()
     columns: list[str] | None = None
     rows: list[tuple[int, dict[str, Any]]] = []
     rejected: list[Rejected] = []
-    for line, cells, height in _records(text, delimiter, quoting):
-        where = f"{path}:{line + skipped}"
+    for line, cells, height in records(lines, form.delimiter, form.quoting):
+        where = f"{path}:{line + form.skipped}"
         if isinstance(cells, str):
             if columns is None:
                 raise DataError(f"{where}: the header cannot be read: {cells}")
@@ -176,14 +125,13 @@ def _delimited(path: Path, text: str, encoding: str) -> Table:
         elif columns is None:
             columns = [cell.strip() for cell in cells]
         elif len(cells) < len(columns) or any(cell.strip() for cell in cells[len(columns) :]):
-            shown = DELIMITERS.get(delimiter, repr(delimiter))
-            reason = f"{len(cells)} cells where the header has {len(columns)}: quote texts that hold a {shown} or a line break"
-            rejected.append(Rejected(where, reason))
+            rejected.append(Rejected(where, form.misfit(len(cells), len(columns))))
         else:
-            rows.append((line + skipped, {name: plain(cell.strip()) or None for name, cell in zip(columns, cells, strict=False) if name}))
+            named = zip(columns, cells, strict=False)
+            rows.append((line + form.skipped, {name: plain(cell.strip()) or None for name, cell in named if name}))
     if columns is None:
         raise DataError(f"{path} is empty")
-    return _table(path, columns, rows, f"delimiter {DELIMITERS.get(delimiter, repr(delimiter))}, {encoding}", rejected)
+    return _table(path, columns, rows, f"delimiter {form}, {encoding}", rejected)
 
 
 def _table(path: Path, columns: Iterable[str], rows: list[tuple[int, dict[str, Any]]], form: str, rejected: list[Rejected]) -> Table:

@@ -17,6 +17,8 @@ from classify.errors import ClassifyError
 # What `classify --help` says of each; the commands' own help begins with the same words.
 COMMANDS = {
     "predict": "Classify every sentence of text files: topics and stances, each with its score.",
+    "extract": "Give the text of every document as JSON Lines, as predict reads it: what a row's start and end count in.",
+    "verify": "Compute the rows of predict --citable again, and list what differs; exit with 1 when anything does.",
     "check-data": "Find what a careful annotator would: unknown or conflicting labels, copies across splits, labels too rare.",
     "suggest": "Choose the sentences whose labels would teach a model most, with its own answers filled in for correction.",
     "labels": "Make and check a label scheme of your own.",

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,14 +25,17 @@ _FILE = click.Path(path_type=Path)
 
 @click.command(short_help="Classify every sentence of text files.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--format", help="table, jsonl or csv; by default what the output's name ends in, else table.")
+@click.option("--format", help="table, jsonl, csv or xlsx; by default what the output's name ends in, else table.")
 @click.option("--output", type=_FILE, help="Write to this file instead of standard output.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command, or begin one that can be.")
 @click.option("--model", type=_FILE, help="Model directory; by default the shipped model.")
 @click.option("--all-scores", is_flag=True, help="Give every label's score, not only of those given or close.")
 @click.option("--lines", is_flag=True, help="The input has one sentence a line; do not split.")
-@click.option("--text-column", metavar="NAME", help="Where JSON Lines have the text; by default text, content or body.")
+@click.option(
+    "--text-column", metavar="NAME", help="Where tables and JSON Lines have the text; by default text, content, body, teks, isi ..."
+)
 @click.option("--furniture", is_flag=True, help="Also give rows for page furniture, marked as such.")
+@click.option("--citable", is_flag=True, help="Let each row of JSON Lines say how it was made, for classify verify.")
 @click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads of a worker; by default all cores.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, for long inputs on many cores.")
@@ -47,6 +50,7 @@ def predict(
     lines: bool,
     text_column: str | None,
     furniture: bool,
+    citable: bool,
     profile: str,
     threads: int | None,
     workers: int,
@@ -54,20 +58,29 @@ def predict(
 ) -> None:
     """Classify every sentence of text files: topics and stances, each with its score.
 
-    PATH is a text file, a folder of .txt files, a .jsonl file with one document a line, or - for standard input.
+    PATH is a text file, a web page (.html), a Word or PDF document (.docx, .pdf), a table or JSON Lines with one document a line
+    (.csv, .tsv, .jsonl), a .zip of these, a folder (its texts, pages, documents and .zip files), or - for standard input.
     """
     from classify import writers
 
     suffix = output.suffix.lstrip(".") if output else ""
-    format = format or (suffix if suffix in ("jsonl", "csv") else "table")
-    if format not in writers.FORMATS:
-        raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.FORMATS)}")
-    if resume and (output is None or format == "table"):
+    format = format or (suffix if suffix in ("jsonl", "csv", "xlsx") else "table")
+    if format not in writers.EVERY_FORMAT:
+        raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.EVERY_FORMAT)}")
+    if format == "xlsx":
+        from classify.workbook import library
+
+        if output is None or suffix.lower() != "xlsx":
+            raise ClassifyError("a workbook is written to a file: give --output FILE.xlsx")
+        library()
+    if citable and format != "jsonl":
+        raise ClassifyError("--citable is for --format jsonl")
+    if resume and (output is None or format not in ("jsonl", "csv")):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
     if threads:
         # The tokenizer's own threads.
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
-    opening = _Opening(model, threads, profile, network=workers == 1)
+    opening = _Opening(model, threads, profile, network=workers == 1 or citable)
     # While the network is made ready, the rest is imported.
     from classify import predict as flow
     from classify.progress import Progress
@@ -77,6 +90,13 @@ def predict(
         import rich.console
         import rich.table  # noqa: F401
     directory, classifier = opening.result()
+    citer = None
+    if citable and classifier is not None:
+        from classify.citation import Citer
+
+        citer = Citer(directory, profile, classifier.precision)
+    if workers > 1:
+        classifier = None
     options = flow.Options(lines, furniture, all_scores, batch_size, text_column)
     problems = 0
 
@@ -97,6 +117,8 @@ def predict(
             with closing(classified(chunks)) as scored:
                 for chunk, predictions in scored:
                     finished = list(flow.finish(chunk, predictions, directory.scheme, options))
+                    if citer is not None:
+                        finished = [replace(row, citation=citer.cite(item)) for row, item in zip(finished, chunk, strict=True)]
                     yield from finished
                     stream.flush()
                     if partial is not None:
@@ -114,7 +136,8 @@ def predict(
         if resume and output is not None:
             from classify.resume import identity, resumable
 
-            run = identity(directory, input=paths, format=format, profile=profile, options=asdict(options))
+            cited = {"citation": citer.run} if citer is not None else {}
+            run = identity(directory, input=paths, format=format, profile=profile, options=asdict(options), **cited)
             with resumable(output, run) as partial:
                 write(partial.missing(source), partial.stream, partial)
                 check(partial.rows)

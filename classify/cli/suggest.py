@@ -11,7 +11,7 @@ from classify.errors import ClassifyError
 
 
 def suggest(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Text files, folders of .txt files, or - for standard input.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders as for predict, or - for standard input.")],
     count: Annotated[int, typer.Option(min=1, help="How many sentences to choose.")] = 200,
     model: Annotated[Optional[Path], typer.Option(help="Model directory; by default the shipped model.")] = None,
     exclude: Annotated[

@@ -1,12 +1,14 @@
 """Data to train and evaluate on, and one model trained through the command line that several tests look at."""
 
 import hashlib
+import io
 import json
 import os
 import random
 import re
 import shutil
 import unicodedata
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -204,3 +206,61 @@ def trained_copy(trained, tmp_path) -> Path:
     """The trained model, free to be changed."""
     assert trained.result.returncode == 0, trained.result.stderr
     return Path(shutil.copytree(trained.path, tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def make_pdf() -> Callable[..., bytes]:
+    """A PDF of pages of paragraphs of lines, in Helvetica at 11 points; `body` replaces what the first page draws."""
+
+    def make(pages: list[list[list[str]]], body: bytes | None = None, gap: int = 10) -> bytes:
+        objects = [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        ]
+        kids = []
+        for paragraphs in pages:
+            drawn, height = [b"BT /F1 11 Tf"], 770
+            for lines in paragraphs:
+                for line in lines:
+                    text = re.sub(rb"([\\()])", rb"\\\1", line.encode("cp1252"))
+                    drawn.append(b"1 0 0 1 72 %d Tm (%s) Tj" % (height, text))
+                    height -= 14
+                height -= gap
+            stream, body = body or b"\n".join([*drawn, b"ET"]), None
+            form = b"/Filter /FlateDecode" if stream.startswith(b"\x78") else b""
+            objects.append(b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(stream), form, stream))
+            resources = b"<< /Font << /F1 3 0 R >> >>"
+            objects.append(
+                b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Resources %s >>" % (len(objects), resources)
+            )
+            kids.append(len(objects))
+        objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(b"%d 0 R" % kid for kid in kids))
+        made, places = b"%PDF-1.4\n", []
+        for number, one in enumerate(objects, 1):
+            places.append(len(made))
+            made += b"%d 0 obj\n%s\nendobj\n" % (number, one)
+        table = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + b"".join(b"%010d 00000 n \n" % place for place in places)
+        return made + table + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(made))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_docx() -> Callable[..., bytes]:
+    """A Word document of paragraphs; `xml` replaces what the main part holds."""
+    import docx
+
+    def make(paragraphs: Iterable[str], title: str = "", xml: str | bytes | None = None) -> bytes:
+        document = docx.Document()
+        document.core_properties.title = title
+        for paragraph in paragraphs:
+            document.add_paragraph(paragraph)
+        first, last = io.BytesIO(), io.BytesIO()
+        document.save(first)
+        with zipfile.ZipFile(first) as old, zipfile.ZipFile(last, "w", zipfile.ZIP_DEFLATED) as new:
+            for part in old.infolist():
+                new.writestr(part.filename, xml if xml is not None and part.filename == "word/document.xml" else old.read(part))
+        return last.getvalue()
+
+    return make

@@ -127,7 +127,20 @@ def test_csv_parses_back_and_holds_no_formula(predict, folder):
     rows = objects(predict(folder, "--format", "jsonl", "--all-scores", "--furniture"))
     result = predict(folder, "--format", "csv", "--all-scores", "--furniture")
     records = list(csv.DictReader(io.StringIO(result.stdout, newline="")))
-    assert list(records[0]) == ["document", "index", "start", "end", "text", *GROUPS, *LABELS, "review", "furniture"]
+    assert list(records[0]) == [
+        "document",
+        "index",
+        "start",
+        "end",
+        "text",
+        *GROUPS,
+        *LABELS,
+        "review",
+        "furniture",
+        "title",
+        "date",
+        "outlet",
+    ]
     assert len(records) == len(rows)
     for record, row in zip(records, rows, strict=True):
         assert record["text"] == ("'" + row["text"] if row["text"].startswith("=") else row["text"])

@@ -289,3 +289,15 @@ def test_only_real_sentences_leave_nothing_to_ship(model_copy, real, monkeypatch
     monkeypatch.setattr("training.quantize.FEWEST", 5)
     with pytest.raises(DataError, match="come from the pool"):
         quantize(model_copy, [real.labels], [real.pool])
+
+
+def test_rows_read_in_integers_are_cited_and_computed_again_as_such(proven_copy, run_cli, indonesian):
+    rows = run_cli("predict", "-", "--citable", "--format", "jsonl", "--model", proven_copy, stdin=" ".join(indonesian[:6]).encode())
+    assert {json.loads(row)["citation"]["engine"] for row in rows.stdout.splitlines()} == {"int8"}
+    same = run_cli("verify", "-", "--model", proven_copy, stdin=rows.stdout.encode())
+    assert (same.returncode, same.stdout) == (0, "6 of 6 rows confirmed\n")
+    (proven_copy / "onnx/model_int8.onnx").unlink()
+    other = run_cli("verify", "-", "--model", proven_copy, stdin=rows.stdout.encode())
+    assert other.returncode == 1
+    assert "row 1: made by another model" in other.stdout
+    assert "row 1: made in 8-bit integers, which this machine does not run for this model" in other.stdout

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from classify import documents
-from classify.documents import MAX_BYTES, MAX_LINE, PATIENCE, decode, find, is_records, read, read_lines, read_passages, read_records
+from classify.documents import MAX_BYTES, MAX_LINE, PATIENCE, decode, find, kind_of, read, read_lines, read_passages, read_records
 from classify.errors import DocumentError
 
 TEXT = "Pyongyang – “tidak pernah” menjual peluru.\r\nMoskow membantah: café, naïve.\n"
@@ -289,12 +289,12 @@ def test_a_file_that_is_no_json_lines_is_given_up(tmp_path):
     refusal(lambda: list(read_records(str(tmp_path / "tidak-ada.jsonl"), None, failed.append)), "tidak-ada.jsonl")
 
 
-def test_what_is_read_as_json_lines():
-    assert is_records("a.jsonl", None)
-    assert is_records("a.NDJSON", None)
-    assert not is_records("a.txt", "isi")
-    assert not is_records("-", None)
-    assert is_records("-", "isi")
+def test_how_a_file_is_read_follows_from_its_name():
+    kinds = {"a.jsonl": "records", "a.NDJSON": "records", "a.txt": "text", "a": "text", "a.md": "text", "-": "text", "x/a.CSV": "table"}
+    kinds |= {"a.tsv": "table", "a.htm": "html", "a.HTML": "html", "a.docx": "docx", "a.pdf": "pdf", "a.zip": "archive", "zip": "text"}
+    assert {name: kind_of(name, None) for name in kinds} == kinds
+    assert kind_of("-", "isi") == "records"
+    assert kind_of("a.txt", "isi") == "text"
 
 
 def test_title_date_and_outlet_of_a_record(tmp_path):

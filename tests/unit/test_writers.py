@@ -6,18 +6,21 @@ import stat
 import threading
 from pathlib import Path
 
+import openpyxl
 import pytest
 
+import classify.workbook
+from classify.documents import NO_META, Meta
 from classify.errors import ClassifyError
 from classify.labels import LabelScheme
-from classify.writers import FORMATS, Row, replacing, write_all
+from classify.writers import FORMATS, Row, open_writer, replacing, write_all
 
 SCHEME = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": ["trade", "war"]}, {"id": "stance", "labels": ["pro", "con"]}]})
 
 
-def row(text="Kim tiba.", document="a.txt", index=0, topic=("war",), stance=(), scores=None, furniture=False, review=()):
+def row(text="Kim tiba.", document="a.txt", index=0, topic=("war",), stance=(), scores=None, furniture=False, review=(), meta=NO_META):
     labels = {"topic": list(topic), "stance": list(stance)}
-    return Row(document, index, 0, len(text), text, labels, scores or {"war": 0.75}, furniture, review)
+    return Row(document, index, 0, len(text), text, labels, scores or {"war": 0.75}, furniture, review, meta)
 
 
 def written(form, *rows):
@@ -78,6 +81,9 @@ def test_csv_parses_back():
         "con",
         "review",
         "furniture",
+        "title",
+        "date",
+        "outlet",
     ]
     assert [record["text"] for record in records] == [*texts, "Tags"]
     assert [record["furniture"] for record in records] == ["false"] * len(texts) + ["true"]
@@ -134,7 +140,9 @@ def test_a_table_of_a_long_document_loses_no_row():
 @pytest.mark.parametrize("form", FORMATS)
 def test_nothing_to_write(form):
     output = written(form)
-    assert output == ("document,index,start,end,text,topic,stance,trade,war,pro,con,review,furniture\n" if form == "csv" else "")
+    assert output == (
+        "document,index,start,end,text,topic,stance,trade,war,pro,con,review,furniture,title,date,outlet\n" if form == "csv" else ""
+    )
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -217,3 +225,51 @@ def test_a_file_name_that_is_no_unicode_does_not_stop_the_output(tmp_path):
     with replacing(tmp_path / "hasil.jsonl") as stream:
         FORMATS["jsonl"](stream, SCHEME).write(row(document=name))
     assert json.loads((tmp_path / "hasil.jsonl").read_text(encoding="utf-8"))["document"] == "berita-?.txt"
+
+
+META = Meta("=Judul\nbaris", "2023-09-14", "warta.example")
+
+
+def workbook(path, *rows):
+    with replacing(path) as stream:
+        write_all(rows, open_writer("xlsx", stream, SCHEME))
+    return openpyxl.load_workbook(path)
+
+
+def test_title_date_and_outlet_are_columns_at_the_end():
+    (record,) = csv.DictReader(io.StringIO(written("csv", row(meta=META)), newline=""))
+    assert list(record.values())[-3:] == ["'=Judul\nbaris", "2023-09-14", "warta.example"]
+
+
+def test_a_workbook_holds_what_csv_holds(tmp_path):
+    rows = [
+        row("=1+1", document="@a", topic=("trade", "war"), scores={"trade": 0.5, "war": 0.25}, review=("trade",), meta=META),
+        row("Rudal \x00\x0b 🚀 \ud800", index=1, furniture=True, topic=()),
+        row(" y" * 40_000, index=2),
+    ]
+    book = workbook(tmp_path / "x.xlsx", *rows)
+    (sheet,) = book.worksheets
+    header, *found = sheet.iter_rows()
+    assert [cell.value for cell in header] == next(csv.reader(io.StringIO(written("csv"))))
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == f"A1:{header[-1].column_letter}4"
+    assert not any(cell.data_type == "f" for cells in found for cell in cells)
+    first = {name.value: cell.value for name, cell in zip(header, found[0], strict=True)}
+    assert (first["document"], first["text"], first["index"], first["start"]) == ("@a", "=1+1", 0, 0)
+    assert (first["topic"], first["trade"], first["war"], first["pro"]) == ("trade;war", 0.5, 0.25, None)
+    assert (first["title"], first["date"], first["outlet"]) == ("=Judul\nbaris", "2023-09-14", "warta.example")
+    assert found[1][4].value.startswith("Rudal \ufffd\ufffd 🚀 \ufffd")
+    assert found[2][4].value == (" y" * 40_000)[: 32_767 - 1] + "…"
+
+
+def test_a_full_sheet_is_followed_by_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(classify.workbook, "MAX_ROWS", 4)
+    book = workbook(tmp_path / "x.xlsx", *(row(f"Kalimat {i}.", index=i) for i in range(7)))
+    assert book.sheetnames == ["rows", "rows 2", "rows 3"]
+    assert [sheet.max_row for sheet in book] == [4, 4, 2]
+    assert [cells[1] for sheet in book for cells in sheet.iter_rows(min_row=2, values_only=True)] == list(range(7))
+    assert {sheet["A1"].value for sheet in book} == {"document"}
+
+
+def test_a_workbook_without_rows_has_its_header(tmp_path):
+    assert [sheet.max_row for sheet in workbook(tmp_path / "x.xlsx")] == [1]
