@@ -32,9 +32,9 @@ def said(text, holders=US, before=""):
         ("Poros itu, yang oleh Washington disebut jahat, meluas.", US, ("Washington", "us", "disebut")),
         ('"Itu dongeng," kata Peskov.', RUSSIA, ("Peskov", "russia", "kata")),
         (
-            '"Kami tahu," ujar juru bicara Departemen Luar Negeri AS Tammy Bruce.',
+            '"Kami tahu," ujar wakil juru bicara Pentagon Sabrina Singh.',
             US,
-            ("juru bicara Departemen Luar Negeri AS Tammy Bruce", "us", "ujar"),
+            ("wakil juru bicara Pentagon Sabrina Singh", "us", "ujar"),
         ),
         ("Lavrov: Barat Munafik", RUSSIA, ("Lavrov", "russia", None)),
         ("Menurut keterangan resmi Pentagon, kapal itu kosong.", US, ("Pentagon", "us", "Menurut")),
