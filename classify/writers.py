@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -33,6 +33,8 @@ class Row:
         review: labels on which a person should look, given or not.
         meta: title, date and outlet of the document, where it has any.
         citation: how the row was made, where it is to be cited.
+        paragraph: where the sentence's line begins; not written.
+        evidence: by label who holds the position, by what word, and on which words the model rests (:func:`classify.evidence.evidence`).
     """
 
     document: str
@@ -46,6 +48,8 @@ class Row:
     review: tuple[str, ...] = ()
     meta: Meta = NO_META
     citation: Mapping[str, Any] | None = None
+    paragraph: int = 0
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -60,6 +64,8 @@ class Row:
         }
         if self.review:
             row["review"] = list(self.review)
+        if self.evidence:
+            row["evidence"] = self.evidence
         if self.furniture:
             row["furniture"] = True
         if known := self.meta.as_dict():
@@ -140,6 +146,11 @@ def plain(text: str) -> str:
 _VISIBLE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 
 
+def visible(text: str) -> str:
+    """``text`` without the characters that steer a terminal."""
+    return text.translate(_VISIBLE)
+
+
 class TableWriter:
     """A table per document, drawn when the document is complete."""
 
@@ -168,7 +179,7 @@ class TableWriter:
         on_terminal = self._stream.isatty()
         console = Console(file=self._stream, width=None if on_terminal else 120, highlight=False, soft_wrap=False)
         table = Table(
-            title=Text(self._rows[0].document.translate(_VISIBLE)),
+            title=Text(visible(self._rows[0].document)),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             show_lines=False,
@@ -181,16 +192,29 @@ class TableWriter:
             cells = []
             for group in self._scheme.groups:
                 given = row.labels.get(group.id, [])
-                shown = [f"{label} {row.scores[label]:.2f}{' ?' if label in row.review else ''}" for label in given]
+                shown = []
+                for label in given:
+                    shown.append(f"{label} {row.scores[label]:.2f}{' ?' if label in row.review else ''}")
+                    shown += _said(row.evidence.get(label))
                 # Not given, but close enough for a person to look.
                 close = [label.id for label in group.labels if label.id in row.review and label.id not in given]
                 shown += [f"({label} {row.scores[label]:.2f} ?)" for label in close]
                 cells.append(Text("\n".join(shown) or "-"))
-            table.add_row(Text(row.text.translate(_VISIBLE)), *cells, style="dim" if row.furniture else None)
+            table.add_row(Text(visible(row.text)), *cells, style="dim" if row.furniture else None)
         console.print(table)
         self._rows.clear()
 
 
+def _said(evidence: Mapping[str, Any] | None) -> list[str]:
+    """A line that tells holder and cue: nothing where neither is known, brackets around who is named in a sentence before."""
+    holder, cue = (evidence or {}).get("holder"), (evidence or {}).get("cue")
+    name = "" if holder is None else f"({holder['text']})" if holder["inherited"] else holder["text"]
+    said = ": ".join(filter(None, (name, cue["text"] if cue else "")))
+    return [f"  {visible(said)}"] if said else []
+
+
+# Formats that have room for what `--explain` finds.
+EXPLAINING = ("table", "jsonl")
 FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
     "table": TableWriter,
     "jsonl": JsonlWriter,
