@@ -33,6 +33,8 @@ class Label:
         border_cases: pairs (case, decision).
         yes, no: example sentences.
         renamed_from: the id under which earlier models and data know the label, ``""`` where it never had another.
+        answers: labels that this one answers, as a denial answers an accusation (:mod:`classify.exchange`).
+        holders: whose position the label is, as keys of ``configs/actors.yaml`` (:mod:`classify.evidence`).
     """
 
     id: str
@@ -44,6 +46,8 @@ class Label:
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
     renamed_from: str = ""
+    answers: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,12 @@ class LabelScheme:
             if name in seen or renamed.count(name) > 1:
                 what = "is still the id of another" if name in seen else "is claimed by two labels"
                 raise LabelsError(f"{where}: 'renamed_from: {name}' {what}; an old label goes on as one new label")
+        known = {label.id for group in groups for label in group.labels}
+        for label in (label for group in groups for label in group.labels):
+            for name in label.answers:
+                if name not in known or name == label.id:
+                    what = "is itself" if name in known else "is not a label of this scheme"
+                    raise LabelsError(f"{where}, label '{label.id}': it answers '{name}', which {what}: name another label")
         return cls(tuple(groups), _sequence(data, "rules", where))
 
     @classmethod
@@ -272,4 +282,13 @@ def _label(entry: Any, where: str) -> Label:
         yes=_sequence(examples, "yes", f"{here}, 'examples'"),
         no=_sequence(examples, "no", f"{here}, 'examples'"),
         renamed_from=renamed_from,
+        answers=_names(entry, "answers", here),
+        holders=_names(entry, "holders", here),
     )
+
+
+def _names(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = _sequence(entry, key, where)
+    if not all(isinstance(one, str) and one for one in value):
+        raise LabelsError(f"{where}: '{key}' must be a list of names, not {list(value)!r}")
+    return value

@@ -8,7 +8,7 @@ classifies them.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from classify import documents
@@ -130,13 +130,13 @@ def _line_sentences(lines: Iterable[tuple[str, int]]) -> Iterator[Sentence]:
         body = line.strip()
         if body:
             start = offset + line.index(body)
-            yield Sentence(start, start + len(body), body)
+            yield Sentence(start, start + len(body), body, paragraph=offset)
 
 
 def _split(passages: Iterable[tuple[str, int, bool]]) -> Iterator[Sentence]:
     for passage, offset, whole in passages:
         for one in split(passage, whole):
-            yield Sentence(offset + one.start, offset + one.end, one.text, one.furniture) if offset else one
+            yield replace(one, start=offset + one.start, end=offset + one.end, paragraph=offset + one.paragraph) if offset else one
 
 
 def _numbered(name: str, sentences: Iterable[Sentence], options: Options, meta: Meta = NO_META) -> Iterator[Item]:
@@ -179,7 +179,8 @@ def finish(chunk: Iterable[Item], predictions: Iterable[Prediction], scheme: Lab
             shown = {label for labels_of_group in labels.values() for label in labels_of_group}.union(review)
             scores = {label: score for label, score in scores.items() if label in shown}
         yield Row(
-            item.document, item.index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review, item.meta
+            item.document, item.index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review, item.meta,
+            sentence.paragraph,
         )  # fmt: skip
 
 

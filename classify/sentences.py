@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -31,12 +31,14 @@ class Sentence:
         start, end: character offsets into the document.
         text: ``document[start:end]``, without surrounding white space.
         furniture: whether it is page furniture (menu, byline, advert ...) rather than the article.
+        paragraph: where its line begins, as a character offset into the document; sentences of one line share it.
     """
 
     start: int
     end: int
     text: str
     furniture: bool = False
+    paragraph: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -203,8 +205,8 @@ def split(text: str, whole: bool = True) -> Iterator[Sentence]:
         if furniture:
             body = line.strip()
             start = offset + line.index(body)
-            yield Sentence(start, start + len(body), body, furniture=True)
+            yield Sentence(start, start + len(body), body, True, offset)
         else:
             for begin, end in split_line(line):
-                yield Sentence(offset + begin, offset + end, line[begin:end], is_furniture_piece(line[begin:end]))
+                yield Sentence(offset + begin, offset + end, line[begin:end], is_furniture_piece(line[begin:end]), offset)
         offset += len(line)

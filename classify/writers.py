@@ -32,6 +32,7 @@ class Row:
         furniture: page furniture, shown only on request and never classified.
         review: labels on which a person should look, given or not.
         meta: title, date and outlet of the document, where it has any.
+        paragraph: where the sentence's line begins; not written.
     """
 
     document: str
@@ -44,6 +45,7 @@ class Row:
     furniture: bool = False
     review: tuple[str, ...] = ()
     meta: Meta = NO_META
+    paragraph: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -125,6 +127,11 @@ def plain(text: str) -> str:
 _VISIBLE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 
 
+def visible(text: str) -> str:
+    """``text`` without the characters that steer a terminal."""
+    return text.translate(_VISIBLE)
+
+
 class TableWriter:
     """A table per document, drawn when the document is complete."""
 
@@ -153,7 +160,7 @@ class TableWriter:
         on_terminal = self._stream.isatty()
         console = Console(file=self._stream, width=None if on_terminal else 120, highlight=False, soft_wrap=False)
         table = Table(
-            title=Text(self._rows[0].document.translate(_VISIBLE)),
+            title=Text(visible(self._rows[0].document)),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             show_lines=False,
@@ -171,7 +178,7 @@ class TableWriter:
                 close = [label.id for label in group.labels if label.id in row.review and label.id not in given]
                 shown += [f"({label} {row.scores[label]:.2f} ?)" for label in close]
                 cells.append(Text("\n".join(shown) or "-"))
-            table.add_row(Text(row.text.translate(_VISIBLE)), *cells, style="dim" if row.furniture else None)
+            table.add_row(Text(visible(row.text)), *cells, style="dim" if row.furniture else None)
         console.print(table)
         self._rows.clear()
 

@@ -17,6 +17,7 @@ from classify.errors import ClassifyError
 # What `classify --help` says of each; the commands' own help begins with the same words.
 COMMANDS = {
     "predict": "Classify every sentence of text files: topics and stances, each with its score.",
+    "pairs": "Show each accusation with the denial or framing that answers it, unanswered ones first, and the share answered by outlet.",
     "check-data": "Find what a careful annotator would: unknown or conflicting labels, copies across splits, labels too rare.",
     "suggest": "Choose the sentences whose labels would teach a model most, with its own answers filled in for correction.",
     "labels": "Make and check a label scheme of your own.",
