@@ -18,6 +18,7 @@ from classify.errors import ClassifyError
 COMMANDS = {
     "predict": "Classify every sentence of text files: topics and stances, each with its score.",
     "pairs": "Show each accusation with the denial or framing that answers it, unanswered ones first, and the share answered by outlet.",
+    "report": "Make one self-contained page of articles: their sentences by stance and topic, charts, and what to review first.",
     "check-data": "Find what a careful annotator would: unknown or conflicting labels, copies across splits, labels too rare.",
     "suggest": "Choose the sentences whose labels would teach a model most, with its own answers filled in for correction.",
     "labels": "Make and check a label scheme of your own.",
