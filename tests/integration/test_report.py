@@ -104,7 +104,7 @@ def test_labels_are_told_in_words_and_sign_not_by_colour_alone(tree, directory):
         assert names[chip["at"]["data-l"]] in chip["text"]
         assert chip["at"]["data-s"] in chip["text"]
         assert chip["text"][0] in pages.SIGNS + "#"
-        assert ("to review" in chip["text"]) == (chip["at"].get("data-r") == "1")
+        assert ("? review" in chip["text"]) == (chip["at"].get("data-r") == "1")
         assert ("near" in chip["at"]["class"]) == (chip["at"]["data-s"] == "0.45")
 
 
