@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from classify.decisions import decide, probabilities
 from classify.engine import Engine, open_engine
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
+from classify.occlusion import Word, words
 
 # Sentences read ahead to sort by length: enough to find several of a length, few enough to stream.
 LOOK_AHEAD = 512
@@ -32,12 +34,14 @@ class Prediction:
         labels: for every group the ids of the labels given, in the scheme's order.
         scores: for every label its score between 0 and 1.
         review: labels whose score lies where half of their mistakes lay: a person should look there first.
+        words: of labels that were to be explained, the words they rest on (:func:`classify.occlusion.words`).
     """
 
     text: str
     labels: dict[str, list[str]]
     scores: dict[str, float]
     review: tuple[str, ...] = ()
+    words: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
 
 
 class Classifier:
@@ -98,6 +102,42 @@ class Classifier:
         _check(batch_size)
         while window := [item if isinstance(item, tuple) else (item, "") for item in islice(source, LOOK_AHEAD)]:
             yield from self.window(window, batch_size=batch_size, cache=cache)
+
+    def explain(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> list[dict[str, dict[str, Any]]]:
+        """The evidence for every label given whose scheme says whose position it is (``holders``).
+
+        For each text ``{label: {"holder": ..., "cue": ..., "words": [[start, end, weight], ...]}}`` as in the JSON Lines format: who
+        says it and by what word (:mod:`classify.evidence`), and the words the model rests on (:mod:`classify.occlusion`). Offsets count
+        characters of the text, those of an inherited holder characters of its context.
+
+        Raises:
+            LabelsError: when the scheme names no holders, or unknown ones.
+        """
+        from classify.evidence import check_holders, evidence
+        from classify.sentences import Sentence, split
+
+        check_holders(self.scheme)
+        predictions = self.predict(texts, contexts)
+        contexts = contexts or [""] * len(texts)
+        explained = []
+        for prediction, before in zip(self.with_words(predictions, contexts), contexts, strict=True):
+            sentence = Sentence(0, len(prediction.text), prediction.text)
+            explained.append(evidence(sentence, list(split(before, whole=False)), self.scheme, prediction.labels, prediction.words))
+        return explained
+
+    def with_words(self, predictions: Sequence[Prediction], contexts: Sequence[str]) -> list[Prediction]:
+        """The predictions with the words of every label given whose scheme says whose position it is; equal sentences are run once."""
+        columns = {label.id: i for i, label in enumerate(self.scheme) if label.holders}
+        found: dict[tuple[str, str], Mapping[str, tuple[Word, ...]]] = {}
+        explained = []
+        for prediction, context in zip(predictions, contexts, strict=True):
+            given = [label for labels in prediction.labels.values() for label in labels if label in columns]
+            key = (prediction.text, context if self.uses_context else "")
+            if given and key not in found:
+                weights = words(*key, [columns[label] for label in given], self._tokenizer, self._engine, TOKENS)
+                found[key] = dict(zip(given, weights, strict=True))
+            explained.append(replace(prediction, words=found[key]) if given else prediction)
+        return explained
 
     def window(
         self, pairs: Sequence[tuple[str, str]], *, batch_size: int | None = None, cache: LogitCache | None = None

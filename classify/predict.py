@@ -16,6 +16,7 @@ from classify.cache import LogitCache
 from classify.classifier import LOOK_AHEAD, Classifier, Prediction
 from classify.documents import NO_META, Meta
 from classify.errors import ClassifyError, DocumentError
+from classify.evidence import EARLIER, evidence
 from classify.labels import LabelScheme
 from classify.sentences import Sentence, split
 from classify.writers import Row
@@ -34,6 +35,7 @@ class Options:
         all_scores: scores of every label instead of those given or to be reviewed.
         batch_size: sentences run through the network at once; None for those of one length.
         text_column: where JSON Lines have the text; None for the usual names. Also makes standard input JSON Lines.
+        explain: rows say who holds the position of a label, by what word, and on which words the model rests.
     """
 
     lines: bool = False
@@ -41,6 +43,7 @@ class Options:
     all_scores: bool = False
     batch_size: int | None = None
     text_column: str | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Item:
         sentence: with offsets into the document.
         before: the sentence before, ``""`` where there is none.
         meta: title, date and outlet of the document.
+        earlier: some sentences before it, the nearest last, for those who ask who "he" is.
     """
 
     document: str
@@ -60,6 +64,7 @@ class Item:
     sentence: Sentence
     before: str
     meta: Meta = NO_META
+    earlier: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,14 +146,16 @@ def _split(passages: Iterable[tuple[str, int, bool]]) -> Iterator[Sentence]:
 
 def _numbered(name: str, sentences: Iterable[Sentence], options: Options, meta: Meta = NO_META) -> Iterator[Item]:
     before, index = "", 0
+    earlier: tuple[Sentence, ...] = ()
     for sentence in sentences:
         if sentence.furniture and not options.furniture:
             continue
-        yield Item(name, index, sentence, before, meta)
+        yield Item(name, index, sentence, before, meta, earlier)
         index += 1
         # One sentence a line are sentences of their own: the line before is no context.
         if not sentence.furniture and not options.lines:
             before = sentence.text
+            earlier = (*earlier, sentence)[-EARLIER:]
 
 
 def chunks(source: Iterable[Item]) -> Iterator[list[Item]]:
@@ -163,7 +170,13 @@ def classify(cut: Iterable[list[Item]], classifier: Classifier, options: Options
     """Each chunk with the predictions for its :func:`pairs`."""
     cache = LogitCache()
     for chunk in cut:
-        yield chunk, classifier.window(pairs(chunk), batch_size=options.batch_size, cache=cache)
+        yield chunk, predictions(classifier, pairs(chunk), options, cache)
+
+
+def predictions(classifier: Classifier, texts: Sequence[tuple[str, str]], options: Options, cache: LogitCache) -> list[Prediction]:
+    """The predictions for the :func:`pairs` of a chunk, explained where that is asked for."""
+    found = classifier.window(texts, batch_size=options.batch_size, cache=cache)
+    return classifier.with_words(found, [before for _, before in texts]) if options.explain else found
 
 
 def finish(chunk: Iterable[Item], predictions: Iterable[Prediction], scheme: LabelScheme, options: Options) -> Iterator[Row]:
@@ -178,9 +191,10 @@ def finish(chunk: Iterable[Item], predictions: Iterable[Prediction], scheme: Lab
         if not options.all_scores:
             shown = {label for labels_of_group in labels.values() for label in labels_of_group}.union(review)
             scores = {label: score for label, score in scores.items() if label in shown}
+        shown_evidence = evidence(sentence, item.earlier, scheme, labels, prediction.words) if options.explain and prediction else {}
         yield Row(
             item.document, item.index, sentence.start, sentence.end, sentence.text, labels, scores, sentence.furniture, review, item.meta,
-            sentence.paragraph,
+            sentence.paragraph, shown_evidence,
         )  # fmt: skip
 
 

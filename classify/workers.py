@@ -17,7 +17,7 @@ from pathlib import Path
 from classify.cache import LogitCache
 from classify.classifier import Classifier, Prediction
 from classify.errors import ClassifyError
-from classify.predict import Item, Options, Scored, pairs
+from classify.predict import Item, Options, Scored, pairs, predictions
 from classify.resources import processors
 
 # Chunks each worker has waiting, so that it never idles.
@@ -37,7 +37,7 @@ def classify(cut: Iterable[list[Item]], workers: int, model: Path | None, thread
     with _pool(workers) as pool:
         try:
             for chunk in cut:
-                waiting.append((chunk, pool.submit(_classify, (model, threads, profile), options.batch_size, pairs(chunk))))
+                waiting.append((chunk, pool.submit(_classify, (model, threads, profile), options, pairs(chunk))))
                 if len(waiting) >= AHEAD * workers:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -103,7 +103,7 @@ def _open(model: Path | None, threads: int, profile: str) -> tuple[Classifier, L
     return Classifier.from_pretrained(model, threads=threads, profile=profile), LogitCache()
 
 
-def _classify(opening: tuple[Path | None, int, str], batch_size: int | None, texts: list[tuple[str, str]]) -> list[Prediction]:
+def _classify(opening: tuple[Path | None, int, str], options: Options, texts: list[tuple[str, str]]) -> list[Prediction]:
     """In a worker: one chunk."""
     classifier, kept = _open(*opening)
-    return classifier.window(texts, batch_size=batch_size, cache=kept)
+    return predictions(classifier, texts, options, kept)

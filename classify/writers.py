@@ -7,9 +7,9 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -33,6 +33,7 @@ class Row:
         review: labels on which a person should look, given or not.
         meta: title, date and outlet of the document, where it has any.
         paragraph: where the sentence's line begins; not written.
+        evidence: by label who holds the position, by what word, and on which words the model rests (:func:`classify.evidence.evidence`).
     """
 
     document: str
@@ -46,6 +47,7 @@ class Row:
     review: tuple[str, ...] = ()
     meta: Meta = NO_META
     paragraph: int = 0
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The row in the order and shape of the JSON Lines format."""
@@ -60,6 +62,8 @@ class Row:
         }
         if self.review:
             row["review"] = list(self.review)
+        if self.evidence:
+            row["evidence"] = self.evidence
         if self.furniture:
             row["furniture"] = True
         if known := self.meta.as_dict():
@@ -173,7 +177,10 @@ class TableWriter:
             cells = []
             for group in self._scheme.groups:
                 given = row.labels.get(group.id, [])
-                shown = [f"{label} {row.scores[label]:.2f}{' ?' if label in row.review else ''}" for label in given]
+                shown = []
+                for label in given:
+                    shown.append(f"{label} {row.scores[label]:.2f}{' ?' if label in row.review else ''}")
+                    shown += _said(row.evidence.get(label))
                 # Not given, but close enough for a person to look.
                 close = [label.id for label in group.labels if label.id in row.review and label.id not in given]
                 shown += [f"({label} {row.scores[label]:.2f} ?)" for label in close]
@@ -183,6 +190,16 @@ class TableWriter:
         self._rows.clear()
 
 
+def _said(evidence: Mapping[str, Any] | None) -> list[str]:
+    """A line that tells holder and cue: nothing where neither is known, brackets around who is named in a sentence before."""
+    holder, cue = (evidence or {}).get("holder"), (evidence or {}).get("cue")
+    name = "" if holder is None else f"({holder['text']})" if holder["inherited"] else holder["text"]
+    said = ": ".join(filter(None, (name, cue["text"] if cue else "")))
+    return [f"  {visible(said)}"] if said else []
+
+
+# Formats that have room for what `--explain` finds.
+EXPLAINING = ("table", "jsonl")
 FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
     "table": TableWriter,
     "jsonl": JsonlWriter,

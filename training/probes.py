@@ -16,6 +16,7 @@ import yaml
 
 from classify.classifier import Classifier
 from classify.errors import DataError
+from classify.evidence import called
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def generate(probes: Path, actors: Path) -> list[Probe]:
             if actor not in names:
                 raise DataError(f"{probes}: unknown actor '{actor}'; {actors} knows {', '.join(names)}")
             expected = _labels(frame) | {group: tuple(of.get(actor, ())) for group, of in by_speaker.items()}
-            for name in names[actor]:
+            for name in called(names[actor]):
                 moved = any(by_speaker and expected[group] for group in by_speaker)
                 kind = "speaker swap, stance of this speaker" if moved else "speaker swap, nobody's stance"
                 found.append(Probe(kind, frame["text"].format(speaker=name), expected))

@@ -30,6 +30,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command, or begin one that can be.")
 @click.option("--model", type=_FILE, help="Model directory; by default the shipped model.")
 @click.option("--all-scores", is_flag=True, help="Give every label's score, not only of those given or close.")
+@click.option("--explain", is_flag=True, help="Also tell who says it, by what word, and on which words the model rests; slower.")
 @click.option("--lines", is_flag=True, help="The input has one sentence a line; do not split.")
 @click.option("--text-column", metavar="NAME", help="Where JSON Lines have the text; by default text, content or body.")
 @click.option("--furniture", is_flag=True, help="Also give rows for page furniture, marked as such.")
@@ -44,6 +45,7 @@ def predict(
     resume: bool,
     model: Path | None,
     all_scores: bool,
+    explain: bool,
     lines: bool,
     text_column: str | None,
     furniture: bool,
@@ -64,6 +66,8 @@ def predict(
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.FORMATS)}")
     if resume and (output is None or format == "table"):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
+    if explain and format not in writers.EXPLAINING:
+        raise ClassifyError(f"--explain has no place in {format}: choose --format {' or '.join(writers.EXPLAINING)}")
     if threads:
         # The tokenizer's own threads.
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
@@ -77,7 +81,11 @@ def predict(
         import rich.console
         import rich.table  # noqa: F401
     directory, classifier = opening.result()
-    options = flow.Options(lines, furniture, all_scores, batch_size, text_column)
+    if explain:
+        from classify.evidence import check_holders
+
+        check_holders(directory.scheme)
+    options = flow.Options(lines, furniture, all_scores, batch_size, text_column, explain)
     problems = 0
 
     def failed(error: ClassifyError) -> None:
