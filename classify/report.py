@@ -348,7 +348,7 @@ class Page:
         chips = []
         for label in self.labels:
             if label.id in given or label.id in row.review:
-                found = (getattr(row, "evidence", None) or {}).get(label.id)
+                found = row.evidence.get(label.id)
                 told = _told(row, found) if found else None
                 evidence = json.dumps(told, ensure_ascii=False, separators=(",", ":")) if told else ""
                 score = f"{row.scores[label.id]:.2f}" if label.id in row.scores else ""
@@ -362,7 +362,7 @@ class Page:
     def _pieces(self, row: Row) -> list[tuple[str, str]]:
         """The sentence cut where evidence begins or ends; each piece with what it is evidence of."""
         spans: list[tuple[int, int, str]] = []
-        for id, found in (getattr(row, "evidence", None) or {}).items():
+        for id, found in row.evidence.items():
             if id in self._by_id:
                 number = self._by_id[id].number
                 for kind in ("holder", "cue"):

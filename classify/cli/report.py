@@ -18,6 +18,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--lang", default="en", show_default=True, help="Language the page opens in, en or id; it can be switched there.")
 @click.option("--title", default="", help="The page's headline.")
 @click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")
+@click.option("--explain/--no-explain", default=True, help="Tell who holds a stance and on which words it rests; without it is faster.")
 @click.option("--text-column", metavar="NAME", help="Where JSON Lines have the text; by default text, content or body.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads; by default all cores.")
 def report(
@@ -27,6 +28,7 @@ def report(
     lang: str,
     title: str,
     profile: str,
+    explain: bool,
     text_column: str | None,
     threads: int | None,
 ) -> None:
@@ -55,8 +57,9 @@ def report(
         problems += 1
         progress.say(f"error: {error}")
 
+    # Labels that are nobody's position have no holder.
+    options = flow.Options(text_column=text_column, explain=explain and any(label.holders for label in classifier.scheme))
     with Progress(paths) as progress:
-        options = flow.Options(text_column=text_column)
         source = flow.chunks(flow.items(paths, options, flow.Watch(failed, progress.document, progress.advance)))
         rows = (
             row

@@ -248,8 +248,7 @@ def test_evidence_is_marked_in_the_sentence_and_told(directory):
             "words": [[17, 24, 0.4], [25, 34, 0.1], [6, 16, -0.2]],
         }
     }
-    object.__setattr__(second, "evidence", evidence)
-    shown = Tree(page_of(directory, [first, second]))
+    shown = Tree(page_of(directory, [first, replace(second, evidence=evidence)]))
     number = directory.scheme.ids.index("us_accusation")
     marks = [(one["text"], one["at"]["data-e"]) for one in shown.all("mark") if "article" in one["path"]]
     assert marks == [("Washington", f"h{number}"), ("menuduh", f"c{number} w{number}"), ("Pyongyang", f"w{number}")]
@@ -262,7 +261,7 @@ def test_evidence_is_marked_in_the_sentence_and_told(directory):
         "cue": None,
         "words": [],
     }
-    shown = Tree(page_of(directory, [first, second]))
+    shown = Tree(page_of(directory, [first, replace(second, evidence=evidence)]))
     assert shown.all("mark") == []
     assert [json.loads(one["at"]["data-v"]) for one in shown.all("button") if "data-v" in one["at"]] == [{"h": "Awal", "i": 1}]
 
@@ -443,8 +442,11 @@ def test_one_command_makes_a_page(folder, tiny_model, run_cli, tmp_path):
     assert "Judul <b>tebal</b>" in [one["text"] for one in shown.all("h3")]
     # What it says is what predicting says.
     classifier = Classifier.from_pretrained(tiny_model)
-    rows = list(flow.rows(map(str, paths), classifier, flow.Options(), pytest.fail))
+    rows = list(flow.rows(map(str, paths), classifier, flow.Options(explain=True), pytest.fail))
     assert text == page_of(classifier.directory, rows, "id", title="Uji & coba")
+    result = run_cli("report", *paths, "--model", tiny_model, "--output", out, "--no-explain")
+    assert result.returncode == 0, result.stderr
+    assert " data-v=" not in out.read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_done_is_refused_and_nothing_lost(folder, tiny_model, run_cli, tmp_path, assert_refused):

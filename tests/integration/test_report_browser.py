@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,9 +135,8 @@ def test_the_keyboard_reaches_labels_and_what_they_rest_on(look, directory, tmp_
     text = "Washington menuduh Pyongyang."
     first, second = rows_of(directory.scheme, [("a.txt", Meta(), [("Awal.", [], []), (text, ["us_accusation", "sanctions"], [])])])
     evidence = {"us_accusation": {"holder": {"text": "Washington", "start": 6, "end": 16, "actor": "us", "inherited": False}}}
-    object.__setattr__(second, "evidence", evidence)
     path = tmp_path / "r.html"
-    path.write_text(page_of(directory, [first, second]), encoding="utf-8")
+    path.write_text(page_of(directory, [first, replace(second, evidence=evidence)]), encoding="utf-8")
     page = look(path)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#articles"
