@@ -19,7 +19,7 @@ from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
 from classify.resources import resource
 from classify.writers import replacing
-from training import probes
+from training import errors, probes
 from training.baselines import Keywords, TfidfLogistic
 from training.columns import Layout
 from training.dataset import Example, Pool, load, scored, targets
@@ -136,7 +136,7 @@ def evaluate(
 
     Returns:
         everything as plain JSON values: ``labels``, ``training``, ``parts`` (per part ``name``, ``rows``, ``disputed``,
-        ``systems``) and, where asked for, ``probes``.
+        ``systems``, ``errors`` ...) and, where asked for, ``probes``.
     """
     classifier = Classifier.from_pretrained(model)
     scheme = classifier.scheme
@@ -185,9 +185,11 @@ def measure(
         mask = scored(part.examples, scheme)
         units = [e.group for e in part.examples]
         known = ~np.isnan(targets(part.examples, scheme))
+        mistakes = errors.count(scores, wanted, known, units, scheme, classifier.directory.decisions)
         result["parts"].append(
             {
                 "name": part.name,
+                "real": all(e.real for e in part.examples),
                 "rows": len(texts),
                 "documents": len(set(units)),
                 "disputed": int((known & ~mask).sum()),
@@ -198,6 +200,7 @@ def measure(
                 "calibration": _calibration(scores, wanted, mask, scheme),
                 "precise": _precise(scores, wanted, mask, scheme, classifier.directory.decisions),
                 "review": _review(scores, given, wanted, mask, scheme, classifier.directory.decisions),
+                "errors": mistakes,
                 "wrong": _wrong(part.examples, given, wanted, mask, scheme),
             }
         )

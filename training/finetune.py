@@ -28,14 +28,14 @@ from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory, positions
 from classify.resources import file_digest, resource
-from training import distil, processes, search, splits
+from training import distil, errors, processes, search, splits
 from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.card import write_card
 from training.columns import Layout
 from training.dataset import Example, Pool, data_files, load, scored, targets
 from training.diff import compare
-from training.evaluate import macro_figures, measure, parts, record_of, unseen
+from training.evaluate import Part, macro_figures, measure, parts, record_of, unseen
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.mixing import mix_back
@@ -543,7 +543,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if settings.export:
         export(fresh, quiet=quiet)
     judged = [e for e, side in zip(examples, sides, strict=True) if side in ("test", "development")]
-    _judge(fresh, output.name, record, judged, continued)
+    _judge(fresh, output.name, record, judged, [] if settings.folds else validation_part, continued)
     if output.exists():
         old = output.with_name(f".{output.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -581,8 +581,18 @@ def _distinct(files: Sequence[Path]) -> None:
             raise DataError(f"{seen[file.name]} and {file} have the same name, by which the model's record knows them: rename one")
 
 
-def _judge(fresh: Path, name: str, record: dict[str, Any], judged: Sequence[Example], continued: ModelDirectory | None) -> None:
-    """Put the figures on what the run kept aside into its card and record, beside those of the model continued from."""
+def _judge(
+    fresh: Path,
+    name: str,
+    record: dict[str, Any],
+    judged: Sequence[Example],
+    validation: Sequence[Example],
+    continued: ModelDirectory | None,
+) -> None:
+    """Put the figures on what the run kept aside into its card and record, beside those of the model continued from.
+
+    The mistakes are counted too: on real sentences that were kept aside, else on any, else on those thresholds were chosen on.
+    """
     classifier = Classifier.from_pretrained(fresh)
     known = unseen(record)
     judged = [example for example in judged if known(example) is not None]
@@ -594,6 +604,11 @@ def _judge(fresh: Path, name: str, record: dict[str, Any], judged: Sequence[Exam
             record["figures"]["against_base"] = compare(continued, classifier.directory, judged, resamples=200)["labels"]
     _write_json(fresh / "training.json", record)
     write_card(result, classifier.directory, name=name)
+    aside = [part for part in result["parts"] if part["real"]] or result["parts"]
+    if not aside and validation:
+        aside = measure(classifier, [Part("validation sentences", list(validation))], record, resamples=1)["parts"]
+    if aside:
+        errors.write(errors.pooled(aside, record, validation=not result["parts"]), classifier.directory)
 
 
 def _start(settings: TrainSettings, scheme: LabelScheme) -> Any:

@@ -20,6 +20,7 @@ COMMANDS = {
     "extract": "Give the text of every document as JSON Lines, as predict reads it: what a row's start and end count in.",
     "verify": "Compute the rows of predict --citable again, and list what differs; exit with 1 when anything does.",
     "pairs": "Show each accusation with the denial or framing that answers it, unanswered ones first, and the share answered by outlet.",
+    "report": "Make one self-contained page of articles: their sentences by stance and topic, charts, and what to review first.",
     "check-data": "Find what a careful annotator would: unknown or conflicting labels, copies across splits, labels too rare.",
     "suggest": "Choose the sentences whose labels would teach a model most, with its own answers filled in for correction.",
     "labels": "Make and check a label scheme of your own.",

@@ -26,6 +26,12 @@ def evaluate(
     blank: Blank = None,
     output: Annotated[Optional[Path], typer.Option(help="Folder for evaluation.json, evaluation.md and pictures.")] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Also ask the probes: swapped speakers, negations, typos.")] = False,
+    error_rates: Annotated[
+        bool,
+        typer.Option(
+            "--error-rates", help="Also count the mistakes into the model's error_rates.json, by which `classify report` corrects shares."
+        ),
+    ] = False,
     card: Annotated[Optional[Path], typer.Option(help="Also write the model card here (and as README.md of the model).")] = None,
 ) -> None:
     """Score a model beside two baselines, with bootstrap intervals, on sentences it was not trained on."""
@@ -33,6 +39,8 @@ def evaluate(
 
     need_training("evaluating")
     quiet_libraries()
+    from classify.modeldir import ModelDirectory
+    from training import errors
     from training import evaluate as evaluation
     from training.columns import Layout
 
@@ -41,8 +49,9 @@ def evaluate(
     typer.echo(evaluation.markdown(result))
     if output is not None:
         evaluation.write(result, output)
+    if error_rates:
+        errors.write(errors.pooled(result["parts"], result["training"]), ModelDirectory.open(model))
     if card is not None:
-        from classify.modeldir import ModelDirectory
         from training.card import write_card
 
         write_card(result, ModelDirectory.open(model), card)

@@ -19,18 +19,18 @@ FORMATS = ("table", "jsonl")
 
 
 def pairs(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="What predict takes: files, folders, .jsonl, or -.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="As for predict.")],
     format: Annotated[Optional[str], typer.Option(help="table or jsonl; by default what the output's name ends in, else table.")] = None,
     output: Annotated[Optional[Path], typer.Option(help="Write to this file instead of standard output.")] = None,
     model: Annotated[Optional[Path], typer.Option(help="Model directory; by default the shipped model.")] = None,
     days: Annotated[Optional[int], typer.Option(min=0, help="How much later an answer in another article may be dated (14).")] = None,
-    text_column: Annotated[Optional[str], typer.Option(metavar="NAME", help="Where JSON Lines have the text.")] = None,
+    text_column: Annotated[Optional[str], typer.Option(metavar="NAME", help="Where tables and JSON Lines have the text.")] = None,
     profile: Annotated[str, typer.Option(help="balanced (best F1) or precise (fewer labels, surer ones).")] = "balanced",
     threads: Annotated[Optional[int], typer.Option(min=1, help="Processor threads; by default all cores.")] = None,
 ) -> None:
     """Show each accusation with the denial or framing that answers it, unanswered ones first, and the share answered by outlet.
 
-    An answer in another article counts where both are dated and it is no earlier; see the date of JSON Lines.
+    An answer in another article counts where both are dated and it is no earlier.
     """
     from classify import exchange, writers
     from classify import predict as flow

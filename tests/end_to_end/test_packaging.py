@@ -33,6 +33,9 @@ def test_wheel_holds_model_and_configs_but_no_torch_weights(installed):
     assert (installed / "classify" / "_data" / "configs" / "labels.yaml").exists()
     assert (installed / "classify" / "_data" / "configs" / "furniture.yaml").exists()
     assert (installed / "training" / "finetune.py").exists()
+    assert (installed / "classify" / "_data" / "configs" / "report.yaml").exists()
+    assert (model / "error_rates.json").exists()
+    assert {path.name for path in (installed / "classify" / "templates").iterdir()} == {"report.css", "report.html", "report.js"}
 
 
 def test_wheel_needs_no_torch(installed):

@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 
 from classify.classifier import Classifier
 from classify.errors import DataError, ModelDirectoryError
+from classify.rates import ErrorRates
 from training import evaluate as evaluation
 
 PICTURES = ("confusion.png", "precision_recall.png", "reliability.png")
@@ -19,12 +20,13 @@ def evaluated(trained, labelled, real, run_cli, tmp_path_factory):
     assert trained.result.returncode == 0, trained.result.stderr
     folder = tmp_path_factory.mktemp("evaluated")
     flags = ["--model", trained.path, "--data", labelled, "--data", real.labels, "--pool", real.pool]
-    readme = trained.path / "README.md"
-    own = readme.read_text(encoding="utf-8")
-    result = run_cli("evaluate", *flags, "--output", folder / "out", "--card", folder / "card.md", "--probes")
-    card = readme.read_text(encoding="utf-8")
-    readme.write_text(own, encoding="utf-8")
-    return SimpleNamespace(result=result, out=folder / "out", card=folder / "card.md", readme=card)
+    readme, rates = trained.path / "README.md", trained.path / "error_rates.json"
+    own = {path: path.read_text(encoding="utf-8") for path in (readme, rates)}
+    result = run_cli("evaluate", *flags, "--output", folder / "out", "--card", folder / "card.md", "--probes", "--error-rates")
+    card, counted = readme.read_text(encoding="utf-8"), ErrorRates.load(trained.path)
+    for path, text in own.items():
+        path.write_text(text, encoding="utf-8")
+    return SimpleNamespace(result=result, out=folder / "out", card=folder / "card.md", readme=card, rates=counted)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,25 @@ def test_tables_are_well_formed(evaluated):
             continue
         assert len({one.count("|") for one in table}) <= 1, table
         table = []
+
+
+def test_mistakes_are_counted_into_the_model(evaluated, trained, rows, real):
+    texts = {row["sha256"]: one["text"] for row, one in zip(real.rows, real.sentences, strict=True)}
+    held = rows[64:] + [row | {"text": texts[row["sha256"]]} for row in real.rows if row["split"] == "development"]
+    rates = evaluated.rates
+    assert rates.source == "own.jsonl (test split), real_labels.jsonl (development split)"
+    assert (rates.sentences, rates.validation) == (len(held), False)
+    for profile in ("balanced", "precise"):
+        classifier = Classifier.from_pretrained(trained.path, profile=profile)
+        predictions = classifier.predict([row["text"] for row in held])
+        for label in classifier.scheme.ids:
+            group = classifier.scheme.group_of(label).id
+            pairs = [(label in row[group], label in one.labels[group]) for row, one in zip(held, predictions, strict=True)]
+            found = rates.profiles[profile][label]
+            # Disputed labels count as they were decided.
+            assert found.positives + found.negatives == len(held)
+            assert found.true_positives == pairs.count((True, True))
+            assert found.false_positives == pairs.count((False, True))
 
 
 def test_wrong_rows_are_named_without_their_text(values, trained, rows, real):
