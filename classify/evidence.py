@@ -236,6 +236,9 @@ class _Reading:
                     last += 2
                 else:
                     break
+            if [token.text for token in self.tokens[last + 1 : last + 4 : 2]] == ["(", ")"]:
+                # "Amerika Serikat (AS)"
+                last += 3
             pointing = self._is(last + 1, "pointing")
             names.append(_Name(first, last, self._actor(first, last), pointing))
             i = last + 1
