@@ -133,7 +133,7 @@ class Verifier:
 
     def _classifier(self, kind: tuple[str, str]) -> Classifier:
         if kind not in self._classifiers:
-            engine = open_engine(self.directory, self.threads, integers=kind[0] == "int8")
+            engine = open_engine(self.directory, self.threads, "auto" if kind[0] == "int8" else "fp32")
             self._classifiers[kind] = Classifier(self.directory, engine, kind[1])
         return self._classifiers[kind]
 

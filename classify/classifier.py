@@ -55,20 +55,23 @@ class Classifier:
         self._tokenizer.enable_truncation(min(directory.max_length, MAX_TOKENS), strategy="longest_first")
 
     @classmethod
-    def from_pretrained(cls, path: str | Path | None = None, *, threads: int | None = None, profile: str = "balanced") -> Classifier:
+    def from_pretrained(
+        cls, path: str | Path | None = None, *, threads: int | None = None, profile: str = "balanced", precision: str = "auto"
+    ) -> Classifier:
         """Open a model directory; without a path, the model that came with the package.
 
         Args:
             path: Hugging Face-style directory with ``config.json``, a tokenizer and ``onnx/`` or safetensors weights.
             threads: processor threads to use; None leaves the choice to the runtime.
             profile: ``balanced`` gives a label where F1 is best, ``precise`` only where it is almost surely right.
+            precision: ``auto`` computes in 8-bit integers where the directory holds a graph that proved itself, ``fp32`` never does.
 
         Raises:
             ModelDirectoryError: when the directory is missing, incomplete or damaged.
-            SettingsError: for an unknown profile.
+            SettingsError: for an unknown profile or precision.
         """
         directory = ModelDirectory.open(path)
-        return cls(directory, open_engine(directory, threads), profile)
+        return cls(directory, open_engine(directory, threads, precision), profile)
 
     @property
     def scheme(self) -> LabelScheme:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.errors import ModelDirectoryError
+from classify.errors import ModelDirectoryError, SettingsError
 from classify.modeldir import INT8_RECORD, ModelDirectory
 from classify.resources import processors
 from classify.runtime import onnx_runtime
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+PRECISIONS = ("auto", "fp32")
 
 
 class Engine(Protocol):
@@ -199,13 +201,21 @@ class TorchEngine:
         return logits
 
 
-def open_engine(directory: ModelDirectory, threads: int | None = None, integers: bool = True) -> Engine:
-    """The engine for a directory; without ``integers`` the one in 32-bit arithmetic even where the other would do.
+def open_engine(directory: ModelDirectory, threads: int | None = None, precision: str = "auto") -> Engine:
+    """The engine for a directory.
+
+    Args:
+        directory: the model.
+        threads: processor threads to use; None leaves the choice to the runtime.
+        precision: one of ``PRECISIONS``: 8-bit integers where they proved themselves (``auto``), or 32-bit arithmetic always (``fp32``).
 
     Raises:
+        SettingsError: for an unknown precision.
         ModelDirectoryError: when the directory holds nothing that can be run here; the message says what to do.
     """
-    if integers and directory.int8 is not None and (engine := _checked_int8(directory, directory.int8, threads)):
+    if precision not in PRECISIONS:
+        raise SettingsError(f"unknown precision '{precision}': choose {' or '.join(PRECISIONS)}")
+    if precision == "auto" and directory.int8 is not None and (engine := _checked_int8(directory, directory.int8, threads)):
         return engine
     if directory.onnx is not None:
         return OnnxEngine(directory, threads)

@@ -24,7 +24,9 @@ from classify.resources import processors
 AHEAD = 2
 
 
-def classify(cut: Iterable[list[Item]], workers: int, model: Path | None, threads: int | None, profile: str, options: Options) -> Scored:
+def classify(
+    cut: Iterable[list[Item]], workers: int, model: Path | None, threads: int | None, profile: str, precision: str, options: Options
+) -> Scored:
     """As :func:`classify.predict.classify`, by ``workers`` processes that each open the model.
 
     ``threads`` are those of one process; None shares the processor's cores among them.
@@ -37,7 +39,7 @@ def classify(cut: Iterable[list[Item]], workers: int, model: Path | None, thread
     with _pool(workers) as pool:
         try:
             for chunk in cut:
-                waiting.append((chunk, pool.submit(_classify, (model, threads, profile), options, pairs(chunk))))
+                waiting.append((chunk, pool.submit(_classify, (model, threads, profile, precision), options, pairs(chunk))))
                 if len(waiting) >= AHEAD * workers:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -104,11 +106,11 @@ def _ready() -> None:
 
 
 @cache
-def _open(model: Path | None, threads: int, profile: str) -> tuple[Classifier, LogitCache]:
-    return Classifier.from_pretrained(model, threads=threads, profile=profile), LogitCache()
+def _open(model: Path | None, threads: int, profile: str, precision: str) -> tuple[Classifier, LogitCache]:
+    return Classifier.from_pretrained(model, threads=threads, profile=profile, precision=precision), LogitCache()
 
 
-def _classify(opening: tuple[Path | None, int, str], options: Options, texts: list[tuple[str, str]]) -> list[Prediction]:
+def _classify(opening: tuple[Path | None, int, str, str], options: Options, texts: list[tuple[str, str]]) -> list[Prediction]:
     """In a worker: one chunk."""
     classifier, kept = _open(*opening)
     return predictions(classifier, texts, options, kept)

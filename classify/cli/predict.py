@@ -38,6 +38,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--furniture", is_flag=True, help="Also give rows for page furniture, marked as such.")
 @click.option("--citable", is_flag=True, help="Let each row of JSON Lines say how it was made, for classify verify.")
 @click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")
+@click.option("--precision", default="auto", show_default=True, help="auto (8-bit integers where they proved themselves) or fp32.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads of a worker; by default all cores.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, for long inputs on many cores.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Sentences run at once; by default those of one length.")
@@ -54,6 +55,7 @@ def predict(
     furniture: bool,
     citable: bool,
     profile: str,
+    precision: str,
     threads: int | None,
     workers: int,
     batch_size: int | None,
@@ -84,7 +86,7 @@ def predict(
     if threads:
         # The tokenizer's own threads.
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
-    opening = _Opening(model, threads, profile, network=workers == 1 or citable)
+    opening = _Opening(model, threads, profile, precision, network=workers == 1 or citable)
     # While the network is made ready, the rest is imported.
     from classify import predict as flow
     from classify.progress import Progress
@@ -118,7 +120,7 @@ def predict(
             return flow.classify(chunks, classifier, options)
         from classify import workers as processes
 
-        return processes.classify(chunks, workers, model, threads, profile, options)
+        return processes.classify(chunks, workers, model, threads, profile, precision, options)
 
     def write(chunks: Iterator[list[Item]], stream: TextIO, partial: Partial | None = None) -> int:
         def rows() -> Iterator[writers.Row]:
@@ -145,7 +147,7 @@ def predict(
             from classify.resume import identity, resumable
 
             cited = {"citation": citer.run} if citer is not None else {}
-            run = identity(directory, input=paths, format=format, profile=profile, options=asdict(options), **cited)
+            run = identity(directory, input=paths, format=format, profile=profile, precision=precision, options=asdict(options), **cited)
             with resumable(output, run) as partial:
                 write(partial.missing(source), partial.stream, partial)
                 check(partial.rows)
@@ -159,7 +161,7 @@ def predict(
 class _Opening(threading.Thread):
     """Opens the model directory, and without worker processes the network, beside what else there is to do."""
 
-    def __init__(self, model: Path | None, threads: int | None, profile: str, network: bool) -> None:
+    def __init__(self, model: Path | None, threads: int | None, profile: str, precision: str, network: bool) -> None:
         # Before the thread begins, so that no two import the same.
         from classify.classifier import Classifier
         from classify.engine import open_engine
@@ -170,7 +172,7 @@ class _Opening(threading.Thread):
         directory.decisions.profile(profile, directory.scheme)
 
         def open_network() -> Classifier | None:
-            return Classifier(directory, open_engine(directory, threads), profile) if network else None
+            return Classifier(directory, open_engine(directory, threads, precision), profile) if network else None
 
         self._directory, self._open = directory, open_network
         self._error: BaseException | None = None

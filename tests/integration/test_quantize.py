@@ -275,6 +275,18 @@ def test_exporting_again_takes_the_integers_back(proven_copy):
     assert [path.name for path in (proven_copy / "onnx").iterdir()] == ["model.onnx"]
 
 
+def test_32_bits_on_demand(proven_copy, run_cli, assert_refused):
+    arguments = ["predict", "-", "--all-scores", "--format", "jsonl", "--model", proven_copy]
+    text = b"Kremlin menyebut laporan itu khayalan.\nHujan turun di Bogor.\n"
+    integers = run_cli(*arguments, stdin=text).stdout
+    exact = [run_cli(*arguments, "--precision", "fp32", *more, stdin=text).stdout for more in ((), ("--workers", 2))]
+    for name in ("model_int8.onnx", "quantization.json"):
+        (proven_copy / "onnx" / name).unlink()
+    assert exact == [run_cli(*arguments, stdin=text).stdout] * 2
+    assert exact[0] != integers
+    assert_refused(run_cli(*arguments, "--precision", "fp16", stdin=text), "fp16", "auto or fp32")
+
+
 def test_too_few_sentences_cannot_tell(model_copy, labelled):
     with pytest.raises(DataError, match="only 80 held-out sentences: 200 are needed"):
         quantize(model_copy, [labelled])
