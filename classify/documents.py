@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import datetime
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from classify import formats
+from classify.dates import iso_date
 from classify.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -346,19 +345,6 @@ def meta_of(record: Mapping[str, Any]) -> Meta:
         return next((" ".join(whole_characters(value).split()) for value in given if isinstance(value, str) and value.strip()), "")
 
     return Meta(first(TITLE_COLUMNS), iso_date(first(DATE_COLUMNS)), first(OUTLET_COLUMNS))
-
-
-def iso_date(text: str) -> str:
-    """The ISO date that ``text`` begins with (a time after it is cut), as precise as it is; ``""`` where there is none."""
-    found = re.match(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?![\d-])", text)
-    if found is None:
-        return ""
-    year, month, day = (int(part) if part else 1 for part in found.groups())
-    try:
-        datetime.date(year, month, day)
-    except ValueError:
-        return ""
-    return found.group()
 
 
 def whole_characters(text: str) -> str:

@@ -6,7 +6,8 @@ import codecs
 from collections.abc import Callable
 
 from classify import documents
-from classify.documents import ARCHIVE, HTML, OLD_OFFICE, PDF, Document, Meta, Source, iso_date, looks_like
+from classify.dates import iso_date
+from classify.documents import ARCHIVE, HTML, OLD_OFFICE, PDF, Document, Meta, Source, looks_like
 from classify.errors import DocumentError
 from classify.formats import sandbox
 
