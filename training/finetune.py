@@ -232,7 +232,7 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
         """Of every sentence, ``(sentences, labels)``, NaN where unknown."""
         return self._targets
 
-    def batches(self, collate: Collator, size: int = 64) -> Iterator[dict[str, Tensor]]:
+    def batches(self, collate: Any, size: int = 64) -> Iterator[dict[str, Tensor]]:
         """All sentences in order, as the model takes them."""
         for begin in range(0, len(self), size):
             batch = collate([self[i] for i in range(begin, min(begin + size, len(self)))])
@@ -271,6 +271,14 @@ class GroupedTrainer(Trainer):
     def __init__(self, *args: Any, grouped_loss: GroupedLoss, layer_decay: float = 1.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.set_recipe(grouped_loss, layer_decay)
+
+    # The training sentences as they are read when the model predicts, where the head is to be fitted to them first.
+    known: Encoded | None = None
+
+    def give_head_start(self, model: Any, scheme: LabelScheme) -> None:
+        """Fit the head of a fresh model, if that is the recipe."""
+        if self.known is not None:
+            start_head(model, self.known.batches(self.data_collator), self.known.targets, self.loss, scheme)
 
     def set_recipe(self, grouped_loss: GroupedLoss, layer_decay: float) -> None:
         """Say what the library's arguments do not hold."""
@@ -351,7 +359,6 @@ def prepare(
         mix_back(model, settings.mix_base, 0.0)
     # Many tokenizers do not say how many positions their model has.
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config.to_dict()))
-    freeze(model, settings.frozen or 0.0)
     times = [settings.real_weight if example.real else 1 for example in train]
     repeated = [e for e, count in zip(train, times, strict=True) for _ in range(count)]
     if protection:
@@ -408,9 +415,8 @@ def prepare(
         layer_decay=settings.layer_decay,
     )
     if settings.head_start:
-        # In order, and each sentence as it is read when the model predicts.
-        known = Encoded(train, scheme, tokenizer, settings, training=False, taught=taught)
-        start_head(model, known.batches(Collator(tokenizer)), known.targets, trainer.loss, scheme)
+        trainer.known = Encoded(train, scheme, tokenizer, settings, training=False, taught=taught)
+        trainer.give_head_start(model, scheme)
     if quiet:
         # Where it shows no bar, the library prints its log instead.
         trainer.remove_callback(PrinterCallback)
@@ -645,6 +651,7 @@ def _start(settings: TrainSettings, scheme: LabelScheme) -> Any:
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
     if (continued := trained(settings.base)) is not None:
         carry_head(model, continued, scheme, settings.seed)
+    freeze(model, settings.frozen or 0.0)
     return model
 
 
@@ -665,6 +672,7 @@ def _restart(
     dataset: Any = trainer.train_dataset
     dataset.restart()
     model = _start(settings, scheme)
+    trainer.give_head_start(model, scheme)
     # As in a training of its own, so that the final one comes to the same figures.
     set_seed(settings.seed)
     return model

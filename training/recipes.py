@@ -90,7 +90,10 @@ def fill(settings: TrainSettings, choice: Choice, new_labels: bool, retrained: b
         SettingsError: where a head start is asked for, or 0 epochs, and cannot be had.
     """
     few = choice.recipe == "few"
-    head_start = possible and (few or retrained) if settings.head_start is None else settings.head_start
+    wanted = possible and (few or retrained) and not settings.mix_share
+    head_start = wanted if settings.head_start is None else settings.head_start
+    if head_start and settings.mix_share:
+        raise SettingsError("settings 'head_start' and 'mix_share' do not go together, because the top layers differ: leave one out")
     if head_start and not possible:
         raise SettingsError(f"the base {settings.base} is not of BERT's kind and cannot be given a head start: leave 'head_start' out")
     if head_start and not new_labels:

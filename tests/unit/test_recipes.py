@@ -90,6 +90,7 @@ def test_a_plain_base_gets_a_head_start_only_with_few_labels():
     ("changes", "words"),
     [
         ({"head_start": True, "possible": False}, "not of BERT's kind"),
+        ({"head_start": True, "mix_base": "b", "mix_share": 0.2}, "do not go together"),
         ({"head_start": True, "new_labels": False, "retrained": False}, "what the base knows"),
     ],
 )
