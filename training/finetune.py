@@ -381,7 +381,8 @@ def prepare(
         data_seed=settings.seed,
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch" if validation else "no",
-        save_strategy="epoch",
+        # Of a few dozen steps a checkpoint a pass would cost more than it saves.
+        save_strategy="no" if settings.recipe == "few" and not validation else "epoch",
         save_total_limit=2,
         load_best_model_at_end=bool(validation),
         metric_for_best_model="macro_f1" if validation else None,
