@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import compress
@@ -28,14 +28,15 @@ from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory, positions
 from classify.resources import file_digest, resource
-from training import distil, errors, processes, search, splits
+from training import distil, errors, processes, recipes, search, splits
 from training.base import Base, load_model, load_tokenizer, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.card import write_card
 from training.columns import Layout
 from training.dataset import Example, Pool, data_files, load, scored, targets
-from training.diff import compare
+from training.diff import compare, matches
 from training.evaluate import Part, macro_figures, measure, parts, record_of, unseen
+from training.headstart import start_head, supported
 from training.loss import LOSSES, GroupedLoss, positive_weights
 from training.metrics import macro_f1
 from training.mixing import mix_back
@@ -60,10 +61,15 @@ class TrainSettings:
         rejected: file to list rows in that cannot be used.
         pool: articles to join labels without text with.
         output: model directory to write; an earlier one is replaced when the run has succeeded.
+        recipe: ``full``, ``few`` (for few labelled sentences) or ``auto``, by how many there are; it decides what is left open below (see
+            :mod:`training.recipes`).
         epochs: at most so many passes; early stopping may end sooner.
         patience: epochs without a better validation macro-F1 before stopping.
         batch_size, learning_rate, warmup, weight_decay, dropout: as usual; warm-up is a share of all steps.
         layer_decay: each layer below the top learns this much slower (1 = all alike).
+        frozen: the embeddings and this share of the layers, from below, stay as they are; 0 trains all.
+        head_start: begin with a head fitted to the mean of the word states (see :mod:`training.headstart`), in place of the base's top
+            layer; by default with few labels, and where the base was trained for other labels.
         context: train with the sentence before as second segment; each time it is dropped with ``context_dropout``. By default as
             the model continued from does, otherwise not.
         slips: share of the training sentences that are read with a slip of the keyboard, another one each time.
@@ -98,14 +104,17 @@ class TrainSettings:
     table: Layout = field(default_factory=Layout)
     rejected: Path | None = None
     pool: tuple[Path, ...] = ()
-    epochs: int = 8
-    patience: int = 3
-    batch_size: int = 32
-    learning_rate: float = 1e-4
+    recipe: str = "auto"
+    epochs: int | None = None
+    patience: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
     dropout: float = 0.1
     layer_decay: float = 1.0
+    frozen: float | None = None
+    head_start: bool | None = None
     context: bool | None = None
     context_dropout: float = 0.3
     slips: float = 0.0
@@ -121,9 +130,9 @@ class TrainSettings:
     weighting: float = 0.5
     real_weight: int = 1
     calibration_weight: float = 0.25
-    validation: float = 0.1
-    test: float = 0.1
-    folds: int = 0
+    validation: float | None = None
+    test: float | None = None
+    folds: int | None = None
     compact: bool = False
     export: bool = True
     precision: str = "auto"
@@ -137,16 +146,19 @@ class TrainSettings:
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),
             ("distillation_weight", 0.0, 1.0), ("mix_share", 0.0, 1.0), ("slips", 0.0, 1.0), ("rehearsal_share", 0.0, 0.99),
+            ("frozen", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise SettingsError(f"setting '{name}' must lie between {low:g} and {high:g}, not {value:g}")
         for name in ("epochs", "patience", "batch_size", "real_weight"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"setting '{name}' must be at least 1, not {getattr(self, name)}")
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise SettingsError(f"setting '{name}' must be at least 1, not {value}")
         if not 8 <= self.max_length <= MAX_TOKENS:
             raise SettingsError(f"setting 'max_length' must lie between 8 and {MAX_TOKENS}, not {self.max_length}")
-        if self.learning_rate <= 0:
+        if self.recipe not in recipes.RECIPES:
+            raise SettingsError(f"setting 'recipe' must be one of {', '.join(recipes.RECIPES)}, not '{self.recipe}'")
+        if self.learning_rate is not None and self.learning_rate <= 0:
             raise SettingsError(f"setting 'learning_rate' must be above 0, not {self.learning_rate:g}")
         if self.loss not in LOSSES:
             raise SettingsError(f"setting 'loss' must be one of {', '.join(LOSSES)}, not '{self.loss}'")
@@ -163,11 +175,11 @@ class TrainSettings:
             raise SettingsError("setting 'mix_share' needs 'mix_base', the base whose weights are mixed back in")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise SettingsError(f"setting 'precision' must be one of auto, fp32, bf16, not '{self.precision}'")
-        if self.search < 0 or (self.search and (self.folds or not self.validation)):
+        if self.search < 0 or (self.search and (self.folds or self.validation == 0)):
             raise SettingsError(
                 "setting 'search' is the number of trials, which a validation share judges: give one above 0, and leave 'folds' out"
             )
-        if self.folds == 1 or self.folds < 0:
+        if self.folds is not None and (self.folds == 1 or self.folds < 0):
             raise SettingsError(f"setting 'folds' must be 0 (none) or at least 2, not {self.folds}")
 
 
@@ -215,6 +227,18 @@ class Encoded(torch.utils.data.Dataset):  # type: ignore[type-arg]
         """Drop contexts and slip from now on as at the first time."""
         self._random = np.random.default_rng(self._seed)
 
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """Of every sentence, ``(sentences, labels)``, NaN where unknown."""
+        return self._targets
+
+    def batches(self, collate: Any, size: int = 64) -> Iterator[dict[str, Tensor]]:
+        """All sentences in order, as the model takes them."""
+        for begin in range(0, len(self), size):
+            batch = collate([self[i] for i in range(begin, min(begin + size, len(self)))])
+            del batch["labels"]
+            yield batch
+
     def __len__(self) -> int:
         return len(self._plain)
 
@@ -248,16 +272,24 @@ class GroupedTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.set_recipe(grouped_loss, layer_decay)
 
+    # The training sentences as they are read when the model predicts, where the head is to be fitted to them first.
+    known: Encoded | None = None
+
+    def give_head_start(self, model: Any, scheme: LabelScheme) -> None:
+        """Fit the head of a fresh model, if that is the recipe."""
+        if self.known is not None:
+            start_head(model, self.known.batches(self.data_collator), self.known.targets, self.loss, scheme)
+
     def set_recipe(self, grouped_loss: GroupedLoss, layer_decay: float) -> None:
         """Say what the library's arguments do not hold."""
-        self._grouped_loss, self._layer_decay = grouped_loss, layer_decay
+        self.loss, self._layer_decay = grouped_loss, layer_decay
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """The grouped loss instead of the model's own."""
         inputs = dict(inputs)
         wanted = inputs.pop("labels")
         outputs = model(**inputs)
-        loss = self._grouped_loss(outputs["logits"], wanted)
+        loss = self.loss(outputs["logits"], wanted)
         return (loss, outputs) if return_outputs else loss
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
@@ -268,11 +300,7 @@ class GroupedTrainer(Trainer):
         depth = int(model.config.num_hidden_layers) + 1
         groups: dict[tuple[int, bool], dict[str, Any]] = {}
         for name, parameter in model.named_parameters():
-            layer = depth
-            if ".embeddings." in name:
-                layer = 0
-            elif ".layer." in name:
-                layer = int(name.split(".layer.")[1].split(".")[0]) + 1
+            layer = min(_level(name), depth)
             decay = parameter.ndim > 1
             group = groups.setdefault(
                 (layer, decay),
@@ -282,6 +310,21 @@ class GroupedTrainer(Trainer):
             group["params"].append(parameter)
         self.optimizer = torch.optim.AdamW(list(groups.values()), lr=self.args.learning_rate)
         return self.optimizer
+
+
+def _level(name: str) -> int:
+    """Where a parameter stands: 0 for the embeddings, then layer by layer, far above them what is on top."""
+    if ".embeddings." in name:
+        return 0
+    return int(name.split(".layer.")[1].split(".")[0]) + 1 if ".layer." in name else 10**6
+
+
+def freeze(model: Any, share: float) -> None:
+    """Keep the embeddings and this share of the layers, from below, as they are; 0 trains all."""
+    last = round(share * int(model.config.num_hidden_layers))
+    for name, parameter in model.named_parameters():
+        if share and _level(name) <= last:
+            parameter.requires_grad_(False)
 
 
 @dataclass
@@ -326,10 +369,10 @@ def prepare(
     bf16 = uses_bf16(settings.precision, device)
     arguments = TrainingArguments(
         output_dir=str(folder),
-        num_train_epochs=epochs or settings.epochs,
-        per_device_train_batch_size=processes.share(settings.batch_size),
+        num_train_epochs=epochs or settings.epochs or recipes.EPOCHS,
+        per_device_train_batch_size=processes.share(settings.batch_size or recipes.BATCH_SIZE),
         per_device_eval_batch_size=64,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.learning_rate or recipes.LEARNING_RATE,
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         bf16=bf16,
@@ -338,7 +381,8 @@ def prepare(
         data_seed=settings.seed,
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch" if validation else "no",
-        save_strategy="epoch",
+        # Of a few dozen steps a checkpoint a pass would cost more than it saves.
+        save_strategy="no" if settings.recipe == "few" and not validation else "epoch",
         save_total_limit=2,
         load_best_model_at_end=bool(validation),
         metric_for_best_model="macro_f1" if validation else None,
@@ -367,10 +411,13 @@ def prepare(
         eval_dataset=Encoded(validation, scheme, tokenizer, settings, training=False) if validation else None,
         data_collator=Collator(tokenizer),
         compute_metrics=compute_metrics if validation else None,
-        callbacks=[EarlyStoppingCallback(settings.patience)] if validation else [],
+        callbacks=[EarlyStoppingCallback(settings.patience or recipes.PATIENCE)] if validation else [],
         grouped_loss=_loss(settings, scheme, train, protection),
         layer_decay=settings.layer_decay,
     )
+    if settings.head_start:
+        trainer.known = Encoded(train, scheme, tokenizer, settings, training=False, taught=taught)
+        trainer.give_head_start(model, scheme)
     if quiet:
         # Where it shows no bar, the library prints its log instead.
         trainer.remove_callback(PrinterCallback)
@@ -420,12 +467,9 @@ def predict_logits(run: Run, examples: Sequence[Example], scheme: LabelScheme, s
     model: Any = run.trainer.model
     model.eval()
     dataset = Encoded(examples, scheme, run.tokenizer, settings, training=False)
-    collate = Collator(run.tokenizer)
     parts = []
     with torch.inference_mode():
-        for begin in range(0, len(dataset), 64):
-            batch = collate([dataset[i] for i in range(begin, min(begin + 64, len(dataset)))])
-            del batch["labels"]
+        for batch in dataset.batches(Collator(run.tokenizer)):
             parts.append(model(**{key: value.to(model.device) for key, value in batch.items()}).logits.float().cpu().numpy())
     return np.concatenate(parts)
 
@@ -455,11 +499,19 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     examples = loaded.examples
     continued = trained(settings.base)
     settings = replace(settings, context=bool(continued and continued.decisions.context) if settings.context is None else settings.context)
+    kept = matches(continued.scheme, scheme) if continued else {}
+    choice = recipes.choose(settings, scheme, examples, new_labels=not kept)
+    if choice.said:
+        logger.warning("%s", choice.said)
+    bases = {name: resolve(given) for name in ("base", "mix_base") if (given := getattr(settings, name))}
+    possible = supported(json.loads((bases["base"].path / "config.json").read_text(encoding="utf-8")))
+    settings = recipes.fill(settings, choice, new_labels=not kept, retrained=continued is not None and not kept, possible=possible)
     settings, protection = _protection(settings, scheme, continued, examples, pool)
     _distinct(data_files([*settings.data, *settings.rehearse]))
     if protection:
         examples = protection.examples
-    sides = splits.assign(examples, settings.validation, settings.test, settings.split_seed)
+    validation, test = settings.validation or 0.0, settings.test or 0.0
+    sides = splits.assign(examples, validation, test, settings.split_seed)
     if protection:
         use = protection.keep(sides)
         examples, sides = list(compress(examples, use)), list(compress(sides, use))
@@ -467,17 +519,16 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
         logger.warning("%s", protection.describe(sides[new:]))
     train_part = [e for e, side in zip(examples, sides, strict=True) if side == "train"]
     validation_part = [e for e, side in zip(examples, sides, strict=True) if side == "validation"]
-    if not train_part or (settings.validation > 0 and not validation_part):
+    if not train_part or (validation > 0 and not validation_part):
         whole = len({example.group for example in examples})
         hint = f" (those of one of the {whole} documents stay together)" if 1 < whole < len(examples) else ""
         raise DataError(f"{len(examples)} sentences are too few to divide{hint}: give more data or other shares")
-    bases = {name: resolve(given) for name in ("base", "mix_base") if (given := getattr(settings, name))}
     asked = {
         name: _portable(base.path) if Path(getattr(settings, name)).is_dir() else getattr(settings, name) for name, base in bases.items()
     }
     found: dict[str, Any] = {name: str(base.path) for name, base in bases.items()}
     settings = replace(settings, **found)
-    processes.share(settings.batch_size)
+    processes.share(settings.batch_size or recipes.BATCH_SIZE)
 
     soft = distil.SoftLabels.load(settings.soft_labels, scheme) if settings.soft_labels else None
     scratch = output.with_name(f".{output.name}.training")
@@ -538,7 +589,7 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     if settings.search:
         shutil.copyfile(scratch / "search.json", fresh / "search.json")
     _write_json(fresh / "decisions.json", {"context": bool(settings.context), "labels": decisions})
-    record = _record(settings, bases, asked, examples, sides, run, facts, continued, fresh)
+    record = _record(settings, bases, asked, examples, sides, run, facts, continued, fresh, choice)
     _write_json(fresh / "training.json", record)
     if settings.export:
         export(fresh, quiet=quiet)
@@ -616,6 +667,7 @@ def _start(settings: TrainSettings, scheme: LabelScheme) -> Any:
     model = load_model(settings.base, scheme, settings.dropout, settings.seed)
     if (continued := trained(settings.base)) is not None:
         carry_head(model, continued, scheme, settings.seed)
+    freeze(model, settings.frozen or 0.0)
     return model
 
 
@@ -636,6 +688,7 @@ def _restart(
     dataset: Any = trainer.train_dataset
     dataset.restart()
     model = _start(settings, scheme)
+    trainer.give_head_start(model, scheme)
     # As in a training of its own, so that the final one comes to the same figures.
     set_seed(settings.seed)
     return model
@@ -687,14 +740,15 @@ def _cross_validated(
     quiet: bool,
     protection: Protection | None = None,
 ) -> tuple[Run, dict[str, Any], dict[str, Any]]:
-    """Thresholds and epochs from out-of-fold predictions, then one model on everything."""
-    fold = np.asarray(splits.folds(examples, settings.folds, settings.split_seed))
-    if len(set(fold.tolist())) < settings.folds:
-        raise DataError(f"{len(examples)} sentences are too few for {settings.folds} folds: give more data or fewer folds")
+    """Thresholds and epochs from out-of-fold predictions, then one model on everything; with few labels the epochs are fixed."""
+    few, count = settings.recipe == "few", settings.folds or 0
+    fold = np.asarray(splits.folds(examples, count, settings.split_seed, even=few))
+    if len(set(fold.tolist())) < count:
+        raise DataError(f"{len(examples)} sentences are too few for {count} folds: give more data or fewer folds")
     logits = np.zeros((len(examples), len(scheme)), dtype=np.float32)
     epochs, scores = [], []
-    finished = [(scratch / f"fold{number}.npz").exists() for number in range(settings.folds)]
-    for number in range(settings.folds):
+    finished = [(scratch / f"fold{number}.npz").exists() for number in range(count)]
+    for number in range(count):
         inside = [e for e, f in zip(examples, fold, strict=True) if f != number]
         outside = [e for e, f in zip(examples, fold, strict=True) if f == number]
         kept = scratch / f"fold{number}.npz"
@@ -702,8 +756,8 @@ def _cross_validated(
             with np.load(kept, allow_pickle=False) as saved:
                 logits[fold == number], epoch, score = saved["logits"], float(saved["epoch"]), float(saved["score"])
         else:
-            run = fit(settings, scheme, inside, outside, scratch / f"fold{number}", quiet=quiet, protection=protection)
-            epoch, score = run.best_epoch, run.best_macro_f1
+            run = fit(settings, scheme, inside, [] if few else outside, scratch / f"fold{number}", quiet=quiet, protection=protection)
+            epoch, score = (float(settings.epochs or 0), 0.0) if few else (run.best_epoch, run.best_macro_f1)
             if processes.first():
                 part = predict_logits(run, outside, scheme, settings)
                 unfinished = kept.with_suffix(".part.npz")
@@ -713,11 +767,18 @@ def _cross_validated(
                 logits[fold == number] = part
         epochs.append(epoch)
         scores.append(score)
-        logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, settings.folds, score, epoch)
-    rounds = max(1, round(float(np.mean(epochs))))
+        if not few:
+            logger.warning("fold %d of %d: macro-F1 %.3f at epoch %.0f", number + 1, count, score, epoch)
+    rounds = settings.epochs if few else max(1, round(float(np.mean(epochs))))
     run = fit(settings, scheme, examples, [], scratch / "run", epochs=rounds, quiet=quiet, protection=protection)
     _settle(run, settings)
     decisions = _decisions(run, logits, examples, scheme, settings, protection) if processes.first() else {}
+    if few:
+        # A fold of a few sentences says nothing by itself.
+        given = decide(probabilities(logits, scheme), scheme, Decisions())
+        together = macro_f1(given, np.nan_to_num(targets(examples, scheme)) > 0.5, scored(examples, scheme), scheme)
+        logger.warning("macro-F1 %.2f in %d folds of the %d sentences, at a threshold of 0.5", together, count, len(examples))
+        return run, decisions, {"epochs": rounds, "cross_validated_macro_f1": round(together, 4)}
     facts = {"epochs": rounds, "fold_macro_f1": [round(score, 4) for score in scores], "fold_best_epoch": epochs}
     return run, decisions, facts
 
@@ -732,6 +793,7 @@ def _record(
     facts: dict[str, Any],
     continued: ModelDirectory | None,
     fresh: Path,
+    choice: recipes.Choice,
 ) -> dict[str, Any]:
     """What somebody needs to repeat the run: settings, data digests, versions, machine."""
     files = data_files([*settings.data, *settings.rehearse]) + ([settings.soft_labels] if settings.soft_labels else [])
@@ -745,6 +807,7 @@ def _record(
                      "rejected": settings.rejected.name if settings.rejected else None,
                      **{name: [_portable(path) for path in getattr(settings, name)] for name in ("data", "pool", "rehearse")},
                      "soft_labels": _portable(settings.soft_labels) if settings.soft_labels else None},
+        "recipe": choice.record(),
         "base": bases["base"].record(),
         **({"mixed_back": bases["mix_base"].record()} if settings.mix_share else {}),
         "data": {file.name: file_digest([file]) for file in files},

@@ -129,8 +129,10 @@ def _settings(
             raise DataError(f"the articles {name}, which {opened.path} was trained with, are not here: give them with --pool PATH")
         _unchanged(articles[name], digest, opened.path)
     return {
-        # Earlier versions protected nothing.
+        # Earlier versions protected nothing, gave no head start and knew one recipe.
         "protect": False,
+        "recipe": "full",
+        "head_start": False,
         **recorded,
         "base": _base(record, opened, base),
         "labels": opened.path / "labels.yaml",
@@ -190,6 +192,8 @@ def _flat(figures: dict[str, Any]) -> Iterator[tuple[str, float]]:
     """The macro-F1 figures of a record, one by one."""
     if "validation_macro_f1" in figures:
         yield "validation macro-F1", figures["validation_macro_f1"]
+    if "cross_validated_macro_f1" in figures:
+        yield "cross-validated macro-F1", figures["cross_validated_macro_f1"]
     for number, value in enumerate(figures.get("fold_macro_f1", []), 1):
         yield f"macro-F1 of fold {number}", value
     for part, groups in figures.get("held_out", {}).items():

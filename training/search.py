@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify.errors import MissingExtraError, SettingsError
-from training import processes
+from training import processes, recipes
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -39,10 +39,12 @@ def space(settings: TrainSettings) -> dict[str, BaseDistribution]:
     """What is tried, around the recipe: within a factor of four the learning rate, of two the batch, down to half the epochs."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+    rate, epochs = settings.learning_rate or recipes.LEARNING_RATE, settings.epochs or recipes.EPOCHS
+    batch = settings.batch_size or recipes.BATCH_SIZE
     return {
-        "learning_rate": FloatDistribution(settings.learning_rate / 4, settings.learning_rate * 4, log=True),
-        "epochs": IntDistribution(max(1, settings.epochs // 2), settings.epochs),
-        "batch_size": CategoricalDistribution([max(1, settings.batch_size // 2), settings.batch_size, settings.batch_size * 2]),
+        "learning_rate": FloatDistribution(rate / 4, rate * 4, log=True),
+        "epochs": IntDistribution(max(1, epochs // 2), epochs),
+        "batch_size": CategoricalDistribution([max(1, batch // 2), batch, batch * 2]),
         "dropout": FloatDistribution(0.0, max(0.3, settings.dropout)),
         "layer_decay": FloatDistribution(min(0.7, settings.layer_decay), 1.0),
         "weighting": FloatDistribution(0.0, 1.0),

@@ -85,7 +85,19 @@ def assign(examples: Sequence[Example], validation: float, test: float, seed: in
     return splits
 
 
-def folds(examples: Sequence[Example], count: int, seed: int) -> list[int]:
-    """A fold number for every example, clusters whole."""
+def folds(examples: Sequence[Example], count: int, seed: int, even: bool = False) -> list[int]:
+    """A fold number for every example, clusters whole.
+
+    Args:
+        examples: what to divide.
+        count: of the folds.
+        seed: of the draw.
+        even: deal the clusters out in turn, so that of few none stays empty; otherwise each goes by its own name alone.
+    """
     # A draw of its own: the share that decided the test split is never below the test's share in what is left.
-    return [int(_share(f"fold:{name}", seed) * count) for name in clusters(examples)]
+    names = clusters(examples)
+    shares = {name: _share(f"fold:{name}", seed) for name in names}
+    if even:
+        rank = {name: place for place, name in enumerate(sorted(shares, key=lambda name: (shares[name], name)))}
+        return [rank[name] % count for name in names]
+    return [int(shares[name] * count) for name in names]

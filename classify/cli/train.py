@@ -38,6 +38,9 @@ def train(
     blank: Blank = None,
     rejected: RejectedFile = None,
     seed: Annotated[Optional[int], typer.Option(help="Seed of everything random but the splits.")] = None,
+    recipe: Annotated[
+        Optional[str], typer.Option(help="full, few (for few labelled sentences) or auto, by how many there are (default).")
+    ] = None,
     epochs: Annotated[Optional[int], typer.Option(help="At most so many passes over the data.")] = None,
     batch_size: Annotated[Optional[int], typer.Option(help="Sentences a step.")] = None,
     learning_rate: Annotated[Optional[float], typer.Option(help="Peak learning rate.")] = None,
@@ -80,7 +83,8 @@ def train(
     from training.settings import load
 
     flags = {
-        "data": data, "labels": labels, "base": base, "output": output, "pool": pool, "seed": seed, "epochs": epochs,
+        "data": data, "labels": labels, "base": base, "output": output, "pool": pool, "seed": seed, "recipe": recipe,
+        "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "folds": folds, "context": context, "compact": compact,
         "soft_labels": soft_labels,
         "table": table_flags(text_column, label_columns, context_column, group_column, separator, sheet, blank), "rejected": rejected,
