@@ -31,7 +31,7 @@ def said(text, holders=US, before=""):
         ("Kabar itu dianggap wajar oleh Kremlin.", RUSSIA, ("Kremlin", "russia", "dianggap")),
         ("Poros itu, yang oleh Washington disebut jahat, meluas.", US, ("Washington", "us", "disebut")),
         ('"Itu dongeng," kata Peskov.', RUSSIA, ("Peskov", "russia", "kata")),
-        ("Amerika Serikat (AS) dan Korea Selatan (Korsel) menuduh Pyongyang.", US, ("Amerika Serikat (AS)", "us", "menuduh")),
+        ("Amerika Serikat (AS) dan Korea Selatan (Korsel) mencela Pyongyang.", US, ("Amerika Serikat (AS)", "us", "mencela")),
         ("Putin berbicara tentang tekanan militer AS.", RUSSIA, ("Putin", "russia", "berbicara")),
         (
             '"Kami tahu," ujar wakil juru bicara Pentagon Sabrina Singh.',
