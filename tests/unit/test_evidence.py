@@ -44,7 +44,7 @@ def said(text, holders=US, before=""):
         ("Tuduhan terbaru AS menyasar tiga kapal.", US, ("AS", "us", "Tuduhan")),
         ("Bantahan Korut datang esoknya.", KOREA, ("Korut", "north_korea", "Bantahan")),
         ("AS Tuduh Korut Kirim Roket", US, ("AS", "us", "Tuduh")),
-        ("Dituduh AS Jual Roket, Rusia Angkat Bicara", RUSSIA, ("Rusia", "russia", None)),
+        ("Dituduh AS Jual Roket, Rusia Angkat Bicara", RUSSIA, ("Rusia", "russia", "Angkat Bicara")),
         ("AS memberi sanksi kepada dua bank.", US, ("AS", "us", None)),
         ("John Kirby, juru bicara Gedung Putih, menuduh Moskow.", US, ("John Kirby, juru bicara Gedung Putih", "us", "menuduh")),
         ("Kapal itu diduga memuat roket.", US, (None, None, None)),
