@@ -23,10 +23,14 @@ from classify.sentences import Sentence
 REACH = 6
 # Characters of a sentence that are read: more than the model reads, and few enough for hostile text.
 READ = 4000
+# A verb's subject is looked for at most so many words before it.
+SPAN = 60
 # The subject of a sentence begins after at most so many words, unless a comma stands before it.
 LEAD = 3
 # What a phrase names: keys of configs/reporting.yaml with the nouns that head it.
 KINDS = ("persons", "bodies", "lands")
+# No name begins with a word of these.
+LITTLE = ("prepositions", "boundaries", "according", "nominal", "pronouns", "between", "opening", "adverbs", "being")
 # So many of the sentences before are asked who "he" is.
 EARLIER = 5
 
@@ -148,7 +152,6 @@ def check_holders(scheme: LabelScheme) -> None:
                 raise LabelsError(f"label '{label.id}' is said to be held by '{name}': the actors are {', '.join(known)}")
 
 
-
 @dataclass(frozen=True)
 class _Token:
     text: str
@@ -202,8 +205,8 @@ class _Reading:
 
     def _tokens(self, text: str) -> Iterator[_Token]:
         inside = dict[int, str]()
-        for mention in self.lexicon.names.finditer(text):
-            inside |= dict.fromkeys(range(*mention.span()), mention[0])
+        for known in self.lexicon.names.finditer(text):
+            inside |= dict.fromkeys(range(*known.span()), known[0])
         quoted = False
         for found in _TOKEN.finditer(text):
             mark = found[0]
@@ -225,6 +228,9 @@ class _Reading:
         if low in words or (low.endswith(("nya", "lah", "pun")) and low[:-3] in words):
             return True
         return self._glued(i) and f"{low}-{self.tokens[i + 2].low}" in words
+
+    def _low(self, i: int) -> str:
+        return self.tokens[i].low if 0 <= i < len(self.tokens) else ""
 
     def _phrase(self, i: int, kind: str) -> int:
         """How many tokens at ``i`` are one of the phrases of ``kind``."""
@@ -261,7 +267,10 @@ class _Reading:
         if self._is(i, "places") and (i == 0 or not self._part(i - 1)):
             return False
         begins = i == 0 or self.tokens[i - 1].text in '"“:' or (not self.tokens[i - 1].text[0].isalnum() and i < 2)
-        little = any(self._is(i, kind) for kind in ("prepositions", "boundaries", "according", "nominal", "pronouns", "between", "opening", "adverbs"))
+        little = any(
+            self._is(i, kind)
+            for kind in ("prepositions", "boundaries", "according", "nominal", "pronouns", "between", "opening", "adverbs", "being")
+        )
         if begins and not little and token.text.isupper() and 1 < len(token.text) < REACH:
             return True
         return not begins or (not little and (self._is(i + 1, "active") or self._upper(i + 1)))
@@ -300,7 +309,8 @@ class _Reading:
             actor = self._actor(first, last)
             points = actor is None and not self._proper(first, last)
             pointing = self._is(last + 1, "pointing") or (points and (bool(role) or self._is(first, "the") or self._described(first, last)))
-            if actor is not None or not points or role or self._head(first, last) or self._is(first, "titles"):
+            telling = any(self._is(j, "titles") and not self._is(j, "vague") for j in range(first, last + 1))
+            if actor is not None or not points or role or telling:
                 names.append(_Name(first, last, actor or self._led(names, first), pointing))
             i = last + 1
         return self._appositions(names)
@@ -389,7 +399,9 @@ class _Reading:
             # "Cho Tae-yul", but not "Putin-lah".
             given = self._named(last) and self.tokens[last + 2].text.islower() and self.tokens[last].actor is None
             suffix = self.tokens[last + 2].low in ("lah", "nya", "pun", "kah", "isme")
-            return (self._part(last + 2) and not self._countries(last, last + 2)) or (given and not suffix and self.tokens[last + 1].text == "-")
+            if self._part(last + 2):
+                return not self._countries(last, last + 2)
+            return given and not suffix and self.tokens[last + 1].text == "-"
         if (post and self._is(last + 1, "post_links") and self._named(last + 2)) or (self._is(last + 1, "roles") and self._part(last + 2)):
             return True
         # "kata Dietz dari Pentagon", "Dietz dari Pentagon mengatakan"
@@ -446,7 +458,10 @@ class _Reading:
         if not self._proper(before.first, before.last) and self._is(before.first - 1, "prepositions"):
             return False
         # "Di Pyongyang, Menteri Pertahanan ..."
-        if led in ("di", "ke") or (led == "dari" and self.kind(before) == "lands"):
+        if led in ("di", "ke") or (led == "dari" and self.kind(before) == "lands") or self.outlet(before):
+            return False
+        # "Di hadapan anggota Kongres, Austin ..."
+        if self._is(before.first - 1, "facing") and before.first < LEAD and not self._is(name.first, "titles"):
             return False
         titled = any(self._is(i, "titles") for one in (before, name) for i in range(one.first, one.last + 1))
         same = before.actor == name.actor or None in (before.actor, name.actor)
@@ -468,7 +483,7 @@ class _Reading:
                 yield _Claim(2 + inside, found, (i, i))
             if self._is(i, "speech") and self._speaks(i):
                 yield from self._forward(i, i, 1 + inside, pronoun=token.low.endswith("nya"))
-            elif phrase := self._phrase(i, "phrases"):
+            elif phrase := self._phrase(i, "phrases") or 2 * (self._is(i, "giving") and self._is(i + 1, "nominal")):
                 yield from self._subject(i, i + phrase - 1, 2 + inside)
             elif self._is(width, "active") or self._is(i, "active"):
                 yield from self._subject(i, width, 2 + inside)
@@ -477,9 +492,12 @@ class _Reading:
             elif self._is(i, "nominal") and token.low.startswith("ke") and i + 1 < len(self.tokens) and self.tokens[i + 1].low == "di":
                 if found := self._after(i + 1):
                     yield _Claim(3 + inside, found, (i, i))
-            if self._is(i, "coming") and i + 1 < len(self.tokens) and self.tokens[i + 1].low == "dari" and (found := self._after(i + 1)):
-                if any(self._is(j, "nominal") for j in range(max(0, i - 2 * REACH), i)):
-                    yield _Claim(3 + inside, found, (i, i + 1))
+            elif self._is(i, "nominal") and token.low.endswith("nya") and i <= LEAD and not token.quoted:
+                # "Jawabannya singkat: ..."
+                yield _Claim(4, None, (i, i), human=True)
+            noun = any(self._is(j, "nominal") for j in range(max(0, i - 2 * REACH), i))
+            if self._is(i, "coming") and noun and self._low(i + 1) == "dari" and (found := self._after(i + 1)):
+                yield _Claim(3 + inside, found, (i, i + 1))
         if self._is(0, "passive") or self._is(0, "active"):
             # "Dituding Washington, Moskow ...": who comes after the clause answers.
             comma = next((i for i, token in enumerate(self.tokens) if token.text == ","), len(self.tokens))
@@ -520,6 +538,8 @@ class _Reading:
         """Whether a verb of speech stands where a quotation's speaker follows, not somewhere in a sentence."""
         if self.tokens[i].quoted or (self.headline and i and not self.tokens[i].text.islower() and (i + 1) not in self.at):
             return False
+        if i and self._is(i - 1, "here") and (i + 1) in self.at:
+            return True
         if i == 0 or not self.tokens[i - 1].text[0].isalnum() or self._is(i - 1, "speech"):
             return i > 0 or self.tokens[i].low.endswith("nya") or not self.headline or self.tokens[i].low == "kata"
         # "..., begitu katanya, ...", but not "atas klaimnya bahwa".
@@ -534,6 +554,17 @@ class _Reading:
             yield _Claim(rank, None, (cue, cue), human=human)
         elif found := self._after(i, nouns=self._is(i, "speech") or self.tokens[i].low in self.lexicon.words["accounts"]):
             yield _Claim(rank, found, (cue, cue))
+        elif self._is(i, "speech") and self._pointed(i + 1, i + REACH):
+            yield _Claim(rank, None, (cue, cue), human=True)
+
+    def _pointed(self, begin: int, end: int) -> bool:
+        """Whether nothing but plain words and one that points stand from ``begin`` on: "taipan properti itu"."""
+        for j in range(begin, min(end, len(self.tokens))):
+            if self._is(j, "pointing"):
+                return j > begin
+            if not self.tokens[j].text.isalpha() or (j and self._upper(j)) or self._stops(j) or self._verb(j):
+                return False
+        return False
 
     def _after(self, i: int, nouns: bool = False) -> tuple[_Name, ...] | None:
         """The names after token ``i`` with nothing but little words between, or where ``nouns`` are let through, up to three of them."""
@@ -587,9 +618,10 @@ class _Reading:
             yield _Claim(rank, (name,), (verb, last))
             return
         end, aside = verb, False
-        while end > 0 and self.tokens[end - 1].quoted == self.tokens[verb].quoted:
+        far = max(0, verb - SPAN)
+        while end > far and self.tokens[end - 1].quoted == self.tokens[verb].quoted:
             begin = end
-            while begin > 0 and not self._bounds(begin - 1):
+            while begin > far and not self._bounds(begin - 1):
                 begin -= 1
             first = next((name for name in map(self.at.get, range(begin, end)) if name is not None), None)
             # "Mike Turner, politikus asal Ohio, memperingatkan": what commas enclose behind a name describes it.
@@ -607,7 +639,10 @@ class _Reading:
                         yield _Claim(rank, self._with_left(name), (verb, last))
                         return
             end = begin - 1
-        return
+        begin = self._over_adverbs(verb - 1) if verb else 0
+        if self._is(begin, "pointing") and begin <= REACH and self._pointed(0, begin + 1):
+            # "Selebaran itu menolak ..."
+            yield _Claim(4, None, (verb, last))
 
     def _relative(self, verb: int) -> _Name | None:
         """The name a relative clause hangs on: "berbeda dengan Pentagon yang terang-terangan memastikan"."""
@@ -695,10 +730,11 @@ class _Reading:
         while mark >= 0 and not self._parts(mark, claim):
             mark -= 1
         for name in self.names:
-            free = name.actor in holders and not self._governed(name.first) and not self.tokens[name.first].quoted and not self.asks(name)
-            if name.last < mark and free and (self.tokens[mark].text == ":" or self.kind(name) == "persons"):
-                if any(self._verb(i) or self._phrase(i, "phrases") for i in range(name.last + 1, mark)):
-                    return name
+            if name.last >= mark or name.actor not in holders or (self.tokens[mark].text != ":" and self.kind(name) != "persons"):
+                continue
+            free = not self._governed(name.first) and not self.tokens[name.first].quoted and not self.asks(name)
+            if free and any(self._verb(i) or self._phrase(i, "phrases") for i in range(name.last + 1, mark)):
+                return name
         return None
 
     def _parts(self, i: int, claim: _Claim) -> bool:
@@ -860,13 +896,15 @@ def _before(
 
 def _known(reading: _Reading, name: _Name, earlier: Sequence[Sentence]) -> _Name:
     """``name`` with its actor where a sentence before calls the same person in full ("Duta Besar Rusia Lyudmila Vorobieva")."""
-    last = reading.tokens[name.last].text
+    last, people = reading.tokens[name.last].text, reading.lexicon.people
     if name.actor is None and last[0].isupper():
         for one in reversed(earlier[-EARLIER:]):
             if last in one.text:
                 before = _Reading(one)
                 for other in before.names:
-                    if other.actor is not None and before.tokens[other.last].text == last:
+                    # A surname stands last, or first where a Korean is alone called by it.
+                    own = [t for t in before.tokens[other.first : other.last + 1] if t.actor is None or t.mention in people]
+                    if other.actor is not None and any(t.text == last for t in (own[-1:] if name.first < name.last else own)):
                         return replace(name, actor=other.actor)
     return name
 
