@@ -2,8 +2,9 @@
 
 Names are data (``configs/actors.yaml``), and so are verbs and the little words around them (``configs/reporting.yaml``). The rules know
 the ways in which Indonesian news attributes: active ("Gedung Putih menuduh"), passive ("dibantah Pyongyang"), a quotation and its
-speaker ('"...," kata Peskov', "Peskov: ..."), an account ("menurut AS"), a noun ("bantahan Korut"), and a pronoun, a title or a
-quotation that goes on from the sentences before.
+speaker ('"...," kata Peskov', "Peskov: ..."), an account ("menurut AS"), a noun ("bantahan Korut"), a relative clause ("yang menurut AS"),
+and what points back to the sentences before: a pronoun, a verb with -nya, a description ("kementerian tersebut", "tuan rumah"), or a
+quotation that goes on.
 """
 
 from __future__ import annotations
@@ -197,8 +198,8 @@ class _Reading:
         words = [token for token in self.tokens if len(token.text) > 3 and token.text[0].isalpha()]
         capitals = sum(token.text[0].isupper() for token in words)
         # In a headline capitals tell no name.
-        ended = sentence.text[-1:] in '.!"”'
-        self.headline = len(words) > 2 and capitals > 0.6 * len(words) and not ended
+        last = sentence.text[-1:]
+        self.headline = len(words) > 2 and capitals > (0.75 if last in '!"”' else 0.6) * len(words) and last != "."
         self.names = self._names()
         self.at = {i: name for name in self.names for i in range(name.first, name.last + 1)}
         self.claims = sorted(self._claims(), key=lambda claim: claim.rank)
@@ -408,9 +409,9 @@ class _Reading:
         after = last + 1
         if after >= len(self.tokens) or self.tokens[after].low != "dari" or self._actor(first, last) or not self._proper(first, last):
             return False
-        while after + 1 < len(self.tokens) and self.tokens[after + 1].actor:
+        while after - last <= 2 * REACH and self._named(after + 1):
             after += 1
-        return after > last + 1 and (self._is(first - 1, "speech") or self._is(after + 1, "active"))
+        return self._actor(last + 1, after) is not None and (self._is(first - 1, "speech") or self._is(after + 1, "active"))
 
     def _named(self, i: int) -> bool:
         return self._part(i) and self._upper(i)
@@ -476,7 +477,12 @@ class _Reading:
                 yield _Claim(0, (name,), None)
             if token.low in self.lexicon.words["according"] or token.low.removesuffix("nya") == "menurut":
                 yield from self._forward(i, i, 2 + inside, pronoun=token.low == "menurutnya")
-            if self._is(i, "passive"):
+            if token.text == ":" and not token.quoted and (name := self._about(i)):
+                yield _Claim(0, (name,), None)
+            if token.low.endswith("nya") and self._is(i, "passive") and not self._after(i):
+                # "Ditambahkannya, ..."
+                yield _Claim(3 + inside, None, (i, i), human=True)
+            elif self._is(i, "passive"):
                 if found := self._agent(i):
                     yield _Claim(2 + inside, found, (i, i))
             elif (found := self._before_passive(i)) and self._verb(i):
@@ -495,9 +501,12 @@ class _Reading:
             elif self._is(i, "nominal") and token.low.endswith("nya") and i <= LEAD and not token.quoted:
                 # "Jawabannya singkat: ..."
                 yield _Claim(4, None, (i, i), human=True)
-            noun = any(self._is(j, "nominal") for j in range(max(0, i - 2 * REACH), i))
-            if self._is(i, "coming") and noun and self._low(i + 1) == "dari" and (found := self._after(i + 1)):
-                yield _Claim(3 + inside, found, (i, i + 1))
+            if self._is(i, "coming") and any(self._is(j, "nominal") for j in range(max(0, i - 2 * REACH), i)):
+                source = i + 1
+                while self._is(source, "adverbs"):
+                    source += 1
+                if self._low(source) == "dari" and (found := self._after(source)):
+                    yield _Claim(3 + inside, found, (i, source))
         if self._is(0, "passive") or self._is(0, "active"):
             # "Dituding Washington, Moskow ...": who comes after the clause answers.
             comma = next((i for i, token in enumerate(self.tokens) if token.text == ","), len(self.tokens))
@@ -506,10 +515,22 @@ class _Reading:
         for begin in (i for i in range(len(self.tokens)) if i == 0 or self.tokens[i - 1].text in ",;:"):
             for opening in self.lexicon.openings:
                 end = begin + len(opening)
+                if begin == 0 and self._is(end, "pronouns") and tuple(token.low for token in self.tokens[:end]) == opening:
+                    yield _Claim(2, None, (begin, end - 1), human=self._low(end) in ("ia", "dia", "beliau"))
                 if tuple(token.low for token in self.tokens[begin:end]) == opening and (name := self.at.get(end)):
                     apart = name.last + 1 < len(self.tokens) and self.tokens[name.last + 1].text == ","
                     if begin == 0 or self.tokens[begin - 1].text == ";" or apart:
                         yield _Claim(2, (name,), (begin, end - 1))
+
+    def _about(self, colon: int) -> _Name | None:
+        """Who speaks behind a colon of whom the words before it only say about what: "Peskov soal pasukan Korut: ..."."""
+        begin = colon
+        while begin > 0 and begin > colon - SPAN and self.tokens[begin - 1].text not in ",;.!?:":
+            begin -= 1
+        name = self.at.get(begin)
+        if name is None or name.last >= colon - 1 or not (self._is(name.last + 1, "about") or self.tokens[name.last + 1].text == "("):
+            return None
+        return name if not any(self._verb(j) and not self._is(j, "passive") for j in range(name.last + 1, colon)) else None
 
     def _before_passive(self, i: int) -> tuple[_Name, ...] | None:
         """Who does what the passive verb at ``i`` says, with "oleh" before: "yang oleh Pyongyang ditertawakan"."""
@@ -618,6 +639,7 @@ class _Reading:
             yield _Claim(rank, (name,), (verb, last))
             return
         end, aside = verb, False
+        head = self._over_adverbs(verb - 1) + 1 if verb else verb
         far = max(0, verb - SPAN)
         while end > far and self.tokens[end - 1].quoted == self.tokens[verb].quoted:
             begin = end
@@ -625,7 +647,7 @@ class _Reading:
                 begin -= 1
             first = next((name for name in map(self.at.get, range(begin, end)) if name is not None), None)
             # "Mike Turner, politikus asal Ohio, memperingatkan": what commas enclose behind a name describes it.
-            aside = end == verb - 1 and self.tokens[end].text == "," and begin > 1 and self.tokens[begin - 1].text == ","
+            aside = end < verb and end == head - 1 and self.tokens[end].text == "," and begin > 1 and self.tokens[begin - 1].text == ","
             described = aside and (before := self.at.get(begin - 2)) is not None and not self._governed(before.first)
             if self._is(begin, "prepositions") and self.tokens[begin].low == "yang":
                 described = True
@@ -664,9 +686,12 @@ class _Reading:
         return j
 
     def _reported(self, verb: int) -> _Name | None:
-        """The subject right before a verb of which another verb tells: "Reuters melaporkan Medvedev menganggap"."""
+        """The subject right before a verb of which another verb tells: "Reuters melaporkan Medvedev menganggap", "membuat AS cemas"."""
         name = self.at.get(self._over_adverbs(verb - 1)) if verb else None
-        return name if name is not None and name.first and name.actor is not None and self._is(name.first - 1, "active") else None
+        if name is None or not name.first or name.actor is None:
+            return None
+        made = self._is(name.first - 1, "making") and not self.tokens[verb].low.startswith("me")
+        return name if made or self._is(name.first - 1, "active") else None
 
     def _with_left(self, name: _Name) -> tuple[_Name, ...]:
         """A subject with those that speak together with it, on either side."""
