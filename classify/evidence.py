@@ -473,7 +473,7 @@ class _Reading:
         for i, token in enumerate(self.tokens):
             inside = 5 if token.quoted else 0
             width = i + 2 if self._glued(i) and self._is(i, "active") and not self._alone(i) else i
-            if token.text == ":" and i and (name := self.at.get(i - 1)) and self._opens(name):
+            if token.text == ":" and i and not token.quoted and (name := self.at.get(i - 1)) and self._opens(name):
                 yield _Claim(0, (name,), None)
             if token.low in self.lexicon.words["according"] or token.low.removesuffix("nya") == "menurut":
                 yield from self._forward(i, i, 2 + inside, pronoun=token.low == "menurutnya")
@@ -520,7 +520,7 @@ class _Reading:
                 if tuple(token.low for token in self.tokens[begin:end]) == opening and (name := self.at.get(end)):
                     apart = name.last + 1 < len(self.tokens) and self.tokens[name.last + 1].text == ","
                     if begin == 0 or self.tokens[begin - 1].text == ";" or apart:
-                        yield _Claim(2, (name,), (begin, end - 1))
+                        yield _Claim(7 if self.tokens[begin].quoted else 2, (name,), (begin, end - 1))
 
     def _about(self, colon: int) -> _Name | None:
         """Who speaks behind a colon of whom the words before it only say about what: "Peskov soal pasukan Korut: ..."."""

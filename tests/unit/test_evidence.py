@@ -311,6 +311,12 @@ def test_who_is_named_in_a_sentence_before(text, cue):
     assert asked(text, US).holder is None
 
 
+def test_the_words_of_a_quotation_are_their_speakers():
+    assert said('"Senjata itu, bagi Rusia, penting," kata Kirby.', RUSSIA)[:2] == ("Kirby", "us")
+    assert said('"Senjata itu, bagi Rusia, penting," kata Peskov.', RUSSIA)[0] == "Peskov"
+    assert said('"Kata Putin: jangan takut," ujar Lavrov.', RUSSIA)[0] == "Lavrov"
+
+
 def test_nobody_is_inherited_over_a_paragraph_that_says_nothing():
     first, second, text = "Kirby menuduh Moskow.", "Hujan turun lagi.", "Ia menuduh Moskow lagi."
     sentences = list(split(f"{first}\n{second}\n{text}", whole=False))
