@@ -13,6 +13,7 @@ from classify.errors import ClassifyError
 if TYPE_CHECKING:
     from classify.exchange import Exchange
     from classify.labels import LabelScheme
+    from classify.phrases import Phrases
     from classify.writers import Row
 
 FORMATS = ("table", "jsonl")
@@ -26,23 +27,28 @@ def pairs(
     days: Annotated[Optional[int], typer.Option(min=0, help="How much later an answer in another article may be dated (14).")] = None,
     text_column: Annotated[Optional[str], typer.Option(metavar="NAME", help="Where tables and JSON Lines have the text.")] = None,
     profile: Annotated[str, typer.Option(help="balanced (best F1) or precise (fewer labels, surer ones).")] = "balanced",
+    lang: Annotated[str, typer.Option(help="Language of the table, en or id.")] = "en",
     threads: Annotated[Optional[int], typer.Option(min=1, help="Processor threads; by default all cores.")] = None,
 ) -> None:
     """Show each accusation with the denial or framing that answers it, unanswered ones first, and the share answered by outlet.
 
-    An answer in another article counts where both are dated and it is no earlier.
+    An answer in another article counts where both are dated and it is no earlier. In the table accusations that follow each other in
+    an article and have the same answers, or none, stand together.
     """
     from classify import exchange, writers
     from classify import predict as flow
     from classify.classifier import Classifier
     from classify.modeldir import ModelDirectory
+    from classify.phrases import Phrases
     from classify.progress import Progress
+    from classify.resources import load_yaml, resource
 
     suffix = output.suffix.lstrip(".") if output else ""
     format = format or (suffix if suffix in FORMATS else "table")
     if format not in FORMATS:
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(FORMATS)}")
     directory = ModelDirectory.open(model)
+    phrases = Phrases(lang, load_yaml(resource("configs/pairs.yaml")))
     if not exchange.pairs_known(directory.scheme):
         raise ClassifyError(
             f"the model {directory.path} has no label that answers another, so there are no pairs: "
@@ -64,11 +70,10 @@ def pairs(
     found.sort(key=lambda one: bool(one.answers))
     with writers.output(output) as stream:
         if format == "table":
-            _table(found, directory.scheme, stream)
+            _table(found, directory.scheme, phrases, stream)
         else:
             _jsonl(found, stream)
-    answered = sum(bool(one.answers) for one in found)
-    typer.echo(f"{len(found)} accusations, {answered} answered", err=True)
+    typer.echo(_summary(found), err=True)
     if problems:
         raise typer.Exit(2)
 
@@ -82,45 +87,75 @@ def _jsonl(found: Sequence[Exchange], stream: TextIO) -> None:
         stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _table(found: Sequence[Exchange], scheme: LabelScheme, stream: TextIO) -> None:
+def _summary(found: Sequence[Exchange]) -> str:
+    from classify.phrases import percent
+
+    if not found:
+        return "0 accusations"
+    answered = [one for one in found if one.answers]
+    articles, where = (_articles(some) for some in (found, answered))
+    share = percent(len(answered) / len(found))
+    return f"{len(found)} accusations in {articles}, {len(answered)} answered ({share}) in {where}"
+
+
+def _articles(found: Sequence[Exchange]) -> str:
+    number = len({one.accusation.document for one in found})
+    return f"{number} article{'' if number == 1 else 's'}"
+
+
+def _table(found: Sequence[Exchange], scheme: LabelScheme, phrases: Phrases, stream: TextIO) -> None:
+    from itertools import groupby
+
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from classify.exchange import by_outlet
+    from classify.phrases import percent
     from classify.writers import visible
 
     console = Console(file=stream, width=None if stream.isatty() else 120, highlight=False)
     answering = [label.id for label in scheme if label.answers]
-
-    def cell(row: Row, kind: Sequence[str], where: bool) -> str:
-        given = [f"{label} {row.scores[label]:.2f}" for labels in row.labels.values() for label in labels if label in kind]
-        source = " ".join(part for part in (row.meta.date, row.meta.outlet, row.document) if part)
-        return "\n".join(filter(None, (source if where else "", row.text, ", ".join(given))))
-
     accusing = list(dict.fromkeys(name for label in scheme for name in label.answers))
+    called = {label.id: label.names.get(phrases.language) or label.names.get("en") or label.id for label in scheme}
+
+    def source(row: Row) -> str:
+        return " ".join(part for part in (row.meta.date, row.meta.outlet, row.document) if part)
+
+    def quoted(row: Row, kind: Sequence[str]) -> str:
+        labels = (label for given in row.labels.values() for label in given if label in kind)
+        given = ", ".join(phrases.number(f"{called[label]} {row.scores[label]:.2f}") for label in labels)
+        return f"{row.text}\n[{given}]"
+
+    def answer(row: Row, here: bool) -> str:
+        return quoted(row, answering) if here else f"{phrases.text('elsewhere')} {source(row)}\n{quoted(row, answering)}"
+
     for answered in (False, True):
         chosen = [one for one in found if bool(one.answers) == answered]
         if not chosen:
             continue
-        title = f"{'answered' if answered else 'unanswered'}: {len(chosen)} of {len(found)}"
+        kind = "answered_title" if answered else "unanswered_title"
+        title = phrases.text(kind, count=str(len(chosen)), all=str(len(found)), share=percent(len(chosen) / len(found)))
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
-        table.add_column("accusation", ratio=1, overflow="fold")
+        table.add_column(phrases.text("accusation"), ratio=1, overflow="fold")
         if answered:
-            table.add_column("answers", ratio=1, overflow="fold")
-        for one in chosen:
-            answers = "\n\n".join(cell(row, answering, not one.same_document) for row in one.answers)
-            cells = [cell(one.accusation, accusing, True), *([answers] if answered else [])]
+            table.add_column(phrases.text("answers"), ratio=1, overflow="fold")
+        for _, together in groupby(chosen, key=lambda one: (source(one.accusation), one.answers)):
+            group = list(together)
+            cells = ["\n\n".join([source(group[0].accusation), *(quoted(one.accusation, accusing) for one in group)])]
+            if answered:
+                cells.append("\n\n".join(answer(row, group[0].same_document) for row in group[0].answers))
             table.add_row(*(Text(visible(text)) for text in cells))
         console.print(table)
     shares = by_outlet(found)
     if any(share.outlet for share in shares):
-        table = Table(title="answered, by outlet", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("outlet", overflow="fold")
+        table = Table(title=phrases.text("outlets_title"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column(phrases.text("outlet"), overflow="fold")
         for name in ("accusations", "answered", "share"):
-            table.add_column(name, justify="right")
+            table.add_column(phrases.text(name), justify="right")
         for share in shares:
-            outlet = Text(visible(share.outlet) or "(not known)")
-            table.add_row(outlet, str(share.accusations), str(share.answered), f"{share.answered / share.accusations:.0%}")
+            outlet = Text(visible(share.outlet) or phrases.text("unknown_outlet"))
+            cells = [str(share.accusations), str(share.answered), phrases.number(percent(share.answered / share.accusations))]
+            table.add_row(outlet, *cells)
         console.print(table)

@@ -30,7 +30,7 @@ def test_jsonl_has_an_accusation_a_line(run_cli, model, articles, tmp_path):
     result = run_cli("pairs", articles, "--model", model, "--output", output)
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
-    assert result.stderr == "4 accusations, 4 answered\n"
+    assert result.stderr == "4 accusations in 4 articles, 4 answered (100%) in 4 articles\n"
     lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [line["accusation"]["document"] for line in lines] == ["n0", "n1", "n2", "n3"]
     for line in lines:
@@ -53,6 +53,36 @@ def test_the_table_has_the_unanswered_first_and_outlets_last(run_cli, model, tmp
     assert "answered: 4 of 4" in answered
     assert "unanswered" not in answered
     assert "100%" in answered
+
+
+def test_the_table_names_labels_in_the_language_asked_for(run_cli, assert_refused, model, articles, tmp_path):
+    scheme = yaml.safe_load((model / "labels.yaml").read_text(encoding="utf-8"))
+    named = shutil.copytree(model, tmp_path / "named")
+    for label, names in (("us_accusation", {"id": "tuduhan AS", "en": "US accusation"}), ("dprk_denial", {"en": "denial"})):
+        next(one for one in scheme["groups"][1]["labels"] if one["id"] == label)["name"] = names
+    (named / "labels.yaml").write_text(yaml.safe_dump(scheme), encoding="utf-8")
+    english = run_cli("pairs", articles, "--model", named).stdout
+    assert "[US accusation 0." in english
+    assert "answered: 4 of 4 (100%)" in english
+    indonesian = run_cli("pairs", articles, "--model", named, "--lang", "id").stdout
+    # A label without a name in that language keeps its English one.
+    assert "[tuduhan AS 0," in indonesian
+    assert "[denial 0," in indonesian
+    assert "dijawab: 4 dari 4 (100%)" in indonesian
+    assert_refused(run_cli("pairs", articles, "--model", named, "--lang", "fr"), "'fr'", "en, id")
+
+
+def test_unanswered_accusations_of_an_article_stand_together(run_cli, model, tmp_path, indonesian):
+    scheme = yaml.safe_load((model / "labels.yaml").read_text(encoding="utf-8"))
+    next(label for label in scheme["groups"][1]["labels"] if label["id"] == "dprk_denial")["answers"] = ["satellite_tech"]
+    silent = shutil.copytree(model, tmp_path / "silent")
+    (silent / "labels.yaml").write_text(yaml.safe_dump(scheme), encoding="utf-8")
+    source = tmp_path / "two.txt"
+    source.write_text("\n\n".join(indonesian[:2]) + "\n", encoding="utf-8")
+    shown = run_cli("pairs", source, "--model", silent)
+    assert shown.returncode == 0, shown.stderr
+    assert "unanswered: 2 of 2 (100%)" in shown.stdout
+    assert shown.stdout.count("two.txt") == 1
 
 
 def test_what_has_no_pairs_says_so(run_cli, assert_refused, model_copy, standard_model, articles):
