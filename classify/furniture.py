@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from classify.furniture_score import add_scored
 from classify.resources import load_yaml, resource
 
 
 @dataclass(frozen=True)
-class _Rules:
+class Rules:
+    """The patterns, compiled."""
+
     words: frozenset[str]
     trails: frozenset[str]
     line: re.Pattern[str]
@@ -42,10 +45,9 @@ def _any(patterns: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
 
 
-@cache
-def _rules() -> _Rules:
-    data: dict[str, Any] = load_yaml(resource("configs/furniture.yaml"))
-    return _Rules(
+def compile_rules(data: dict[str, Any]) -> Rules:
+    """The rules that the values of ``configs/furniture.yaml`` say."""
+    return Rules(
         words=frozenset(map(str, data["words"])) | frozenset(map(str, data["sections"])),
         trails=frozenset(map(str, data["sections"])),
         line=_any(data["lines"]),
@@ -68,6 +70,11 @@ def _rules() -> _Rules:
     )
 
 
+@cache
+def _rules() -> Rules:
+    return compile_rules(load_yaml(resource("configs/furniture.yaml")))
+
+
 _SEPARATORS = re.compile(r"\s*[|/·•,:>»›→]+\s*|\s+[-–—]\s+")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _ENDED = re.compile(r"[.!?…][\"'”’)\]]*\s*(?:[(\[][^()\[\]]{1,60}[)\]])?[*\s]*$")
@@ -78,7 +85,10 @@ _TRAIL = re.compile(r"\s*[>»›→/]\s*")
 
 def is_furniture(line: str) -> bool:
     """Whether a line is page furniture wherever it stands."""
-    rules = _rules()
+    return _is_furniture(line, _rules())
+
+
+def _is_furniture(line: str, rules: Rules) -> bool:
     # Stripped and matched as a whole: a pattern that may begin or end in white space takes cubic time on a long indent.
     body = line.strip()
     if len(body) <= 120:
@@ -95,7 +105,7 @@ def is_furniture(line: str) -> bool:
     return rules.line.fullmatch(body) is not None or rules.opener.match(body) is not None or _speaks_to_the_reader(body, rules)
 
 
-def _speaks_to_the_reader(body: str, rules: _Rules) -> bool:
+def _speaks_to_the_reader(body: str, rules: Rules) -> bool:
     if len(body) > 300 or _QUOTED.search(body):
         return False
     words = set(_WORD.findall(body.lower()))
@@ -103,7 +113,7 @@ def _speaks_to_the_reader(body: str, rules: _Rules) -> bool:
     return page >= 2 * rules.page_words or (page >= rules.page_words and bool(words & rules.address))
 
 
-def _is_headline(body: str, rules: _Rules) -> bool:
+def _is_headline(body: str, rules: Rules) -> bool:
     words = _WORD.findall(body)
     return len(words) > rules.short and sum(word[0].isupper() for word in words) >= rules.headline * len(words)
 
@@ -115,9 +125,15 @@ def is_furniture_piece(sentence: str) -> bool:
 
 def mark(lines: Sequence[str]) -> list[bool]:
     """For each line of a document, in order, whether it is page furniture; empty lines are none."""
-    rules = _rules()
     bodies = [line.strip() for line in lines]
-    marked = [bool(body) and is_furniture(body) for body in bodies]
+    rules = _rules()
+    marked, article = mark_by_rules(bodies, rules)
+    return add_scored(bodies, marked, rules.long) if article else marked
+
+
+def mark_by_rules(bodies: Sequence[str], rules: Rules) -> tuple[list[bool], bool]:
+    """What the patterns take for furniture among the stripped lines of a document, and whether there is an article to it."""
+    marked = [bool(body) and _is_furniture(body, rules) for body in bodies]
     counts = [len(body.split()) for body in bodies]
     # A headline may end in a question or an exclamation mark.
     ended = [_ENDED.search(body[-80:]) is not None and not (body.endswith(("!", "?")) and _is_headline(body, rules)) for body in bodies]
@@ -127,9 +143,9 @@ def mark(lines: Sequence[str]) -> list[bool]:
     total = sum(len(body) for body, is_prose in zip(bodies, prose, strict=True) if is_prose)
     # A list of headlines is no article, whatever stands at its ends.
     if total < rules.share * sum(len(body) for body, furniture in zip(bodies, marked, strict=True) if not furniture) or not total:
-        return marked
+        return marked, False
     known = list(marked)  # by itself, not by its place
-    first = _above(bodies, counts, ended, prose, marked)
+    first = _above(bodies, counts, ended, prose, marked, rules)
     last = len(prose) - 1 - prose[::-1].index(True)
     seen = 0
     listed = 0  # so many more headlines may follow the label of a list
@@ -151,12 +167,11 @@ def mark(lines: Sequence[str]) -> list[bool]:
             continue
         listed = rules.listed if rules.list_label.fullmatch(body) else 0
         seen += len(body) if prose[number] else 0
-    return marked
+    return marked, True
 
 
-def _above(bodies: list[str], counts: list[int], ended: list[bool], prose: list[bool], marked: list[bool]) -> int:
+def _above(bodies: Sequence[str], counts: list[int], ended: list[bool], prose: list[bool], marked: list[bool], rules: Rules) -> int:
     """Mark what stands above the first paragraph, all but the headline; returns the paragraph's number."""
-    rules = _rules()
     last = len(prose) - 1 - prose[::-1].index(True)
     headline = False
     captions: set[str] = set()

@@ -1,0 +1,206 @@
+"""What the patterns of page furniture leave open, by a score: a logistic regression over a line's shape, words and place.
+
+Features are names; a line's score is the sum of the weights of its names (``configs/furniture_weights.json``, made by
+``benchmarks/furniture_score.py``). All take time linear in the document.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from classify.resources import load_yaml, resource
+
+# A longer line is running text, whatever else it looks like.
+LONGEST = 30
+
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_VERB = re.compile(r"(?:me[mnlrwy]|meng|ber|di|ter)[a-z]{3,}")
+_ENDED = re.compile(r"[.…][\"'”’)\]*]*(?:\s*[(\[][^()\[\]]{1,60}[)\]])?[*\s]*$")
+_MARKS = (
+    ("pipe", re.compile(r"[|•·»›>]")),
+    ("slash", re.compile(r"\w/\w")),
+    ("net", re.compile(r"[@#©]|\b\w+\.(?:com|co|id|net|org)\b", re.IGNORECASE)),
+    ("date", re.compile(r"\b\d{1,2}[/:.]\d{2}\b|\b(?:19|20)\d\d\b|\b(?:wib|wita|wit)\b", re.IGNORECASE)),
+    ("digit", re.compile(r"\d")),
+    ("quote", re.compile(r"[\"“”]")),
+    ("colon", re.compile(r":\s")),
+    ("dash", re.compile(r"\s[-–—]+\s")),
+    ("comma", re.compile(r",\s")),
+    ("bracket", re.compile(r"[)\]]\W*$")),
+)
+_LENGTHS = (1, 2, 3, 5, 8, 12, 20, 30)
+_SHARES = (0.0, 0.2, 0.5, 0.8, 0.999)
+_PASSED = (0.0, 0.12, 0.5, 0.88, 0.999)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Lists of small words: of running text, that report speech, that address the reader, of a page, of menus."""
+
+    running: frozenset[str]
+    reporting: frozenset[str]
+    address: frozenset[str]
+    page: frozenset[str]
+    menu: frozenset[str]
+
+
+def words_of(data: dict[str, Any]) -> Words:
+    """The lists in ``configs/furniture.yaml``."""
+    menu = " ".join(map(str, [*data["words"], *data["sections"]])).split()
+    return Words(*(frozenset(data[name]) for name in ("running", "reporting", "address", "page")), frozenset(menu))
+
+
+@cache
+def _words() -> Words:
+    return words_of(load_yaml(resource("configs/furniture.yaml")))
+
+
+@cache
+def _weights() -> tuple[dict[str, float], float]:
+    data = json.loads(resource("configs/furniture_weights.json").read_text(encoding="utf-8"))
+    return data["weights"], data["threshold"]
+
+
+def _step(value: float, steps: Sequence[float]) -> int:
+    return bisect_right(steps, value)
+
+
+def _shape(body: str, found: list[str], lower: list[str], words: Words) -> list[str]:
+    """Names of what a line is by itself."""
+    count = len(found)
+    names = [f"length {_step(count, _LENGTHS)}"]
+    if _ENDED.search(body[-80:]):
+        names.append("end stop")
+    elif body[-1] in "?!":
+        names.append("end ask")
+    elif body[-1] in ":,-–—":
+        names.append("end open")
+    else:
+        names.append("end digit" if body[-1].isdigit() else "end none")
+    first = body[0]
+    names.append("begins " + ("small" if first.islower() else "capital" if first.isupper() else "digit" if first.isdigit() else
+        "quote" if first in "\"“‘'" else "mark"))  # fmt: skip
+    if count:
+        capitals = sum(word[0].isupper() for word in found)
+        names.append(f"capitals {_step(capitals / count, _SHARES)}")
+        if body.isupper():
+            names.append("all capitals")
+        running = sum(word in words.running for word in lower)
+        names.append(f"running {_step(running / count, (0.0, 0.15, 0.3))}")
+        names.append(f"menu {_step(sum(word in words.menu for word in lower) / count, _SHARES)}")
+        if any(word in words.reporting for word in lower):
+            names.append("reporting")
+        if any(_VERB.fullmatch(word) for word in lower):
+            names.append("verb")
+        names.append(f"page {min(sum(word in words.page for word in lower), 3)}")
+        if any(word in words.address for word in lower):
+            names.append("address")
+    names.extend(name for name, pattern in _MARKS if pattern.search(body))
+    names.extend(f"word {word}" for word in dict.fromkeys(lower) if word in words.menu and word not in words.running)
+    return names
+
+
+def describe(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: int) -> list[list[str] | None]:
+    """For each line its features; None for empty lines, marked ones and those too long to be furniture.
+
+    Args:
+        bodies: the lines of a document, stripped.
+        marked: which of them the patterns take for furniture.
+        words: the lists of words.
+        long: words at least that make a line a sentence even without a full stop.
+    """
+    places = [place for place, body in enumerate(bodies) if body]
+    lines = [bodies[place] for place in places]
+    gone = [marked[place] for place in places]
+    found = [_WORD.findall(line) for line in lines]
+    lower = [[word.lower() for word in line] for line in found]
+    content = [{word for word in line if len(word) > 3 and word not in words.running} for line in lower]
+    stopped = [line.endswith(("?", "!")) or _ENDED.search(line[-80:]) is not None for line in lines]
+    states = [
+        "furniture" if furniture else "prose" if len(line) >= (2 if stop else long) else "loose"
+        for furniture, line, stop in zip(gone, found, stopped, strict=True)
+    ]
+    sizes = [len(line) if state == "prose" else 0 for line, state in zip(lines, states, strict=True)]
+    total = sum(sizes)
+    spread = Counter(word for line, state in zip(content, states, strict=True) if state == "prose" for word in line)
+    repeats = Counter(lines)
+    # Lines on end, up to and from each, that are no prose.
+    up = _runs(states)
+    down = _runs(states[::-1])[::-1]
+    described: list[list[str] | None] = [None] * len(bodies)
+    before = 0
+    opened = 0  # lines above that are no furniture
+    head = next((line for line, state in zip(content, states, strict=True) if state != "furniture" and len(line) > 2), set())
+    for number, line in enumerate(lines):
+        if not gone[number]:
+            amid = states[number] == _state(states, number - 1) == _state(states, number + 1) == "prose"
+            if len(found[number]) <= LONGEST and not amid:
+                rest = total - sizes[number]
+                passed = before / rest if rest else 0.0
+                zone = f"zone {_step(passed, _PASSED)}"
+                shape = _shape(line, found[number], lower[number], words)
+                around = [_state(states, number + step) for step in (-2, -1, 1, 2)]
+                own = content[number]
+                known = sum(spread[word] > (states[number] == "prose") for word in own) / len(own) if own else -1.0
+                place = [
+                    f"above {around[1]}",
+                    f"below {around[2]}",
+                    f"between {around[1]} {around[2]}",
+                    f"two above {around[0]} {around[1]}",
+                    f"two below {around[2]} {around[3]}",
+                    f"run {_step(_at(up, number - 1) + _at(down, number + 1), (0, 1, 3, 6))}",
+                    f"near {_step(sum(gone[max(number - 3, 0) : number + 4]), (0, 1, 3))}",
+                    f"opened {min(opened, 3)}",
+                    f"known {_step(known, (-0.5, 0.0, 0.34, 0.67))}",
+                ]
+                if repeats[line] > 1:
+                    place.append("repeated")
+                if opened and own and len(own & head) * 2 >= len(own):
+                    place.append("like the headline")
+                names = shape + place
+                described[places[number]] = [
+                    zone,
+                    *names,
+                    *(f"{zone}, {name}" for name in names if not name.startswith("word ")),
+                    *(f"{shape[0]}, {name}" for name in (shape[1], *place[:3])),
+                    *(f"{shape[1]}, {name}" for name in place[:3]),
+                    *(f"{shape[2]}, {name}" for name in (shape[1], *place[:3])),
+                ]
+            opened += 1
+        before += sizes[number]
+    return described
+
+
+def _runs(states: list[str]) -> list[int]:
+    runs, length = [], 0
+    for state in states:
+        length = 0 if state == "prose" else length + 1
+        runs.append(length)
+    return runs
+
+
+def _at(runs: list[int], number: int) -> int:
+    return runs[number] if 0 <= number < len(runs) else 0
+
+
+def _state(states: list[str], number: int) -> str:
+    return states[number] if 0 <= number < len(states) else "edge"
+
+
+def add_scored(bodies: Sequence[str], marked: Sequence[bool], long: int) -> list[bool]:
+    """``marked``, and whatever else of the lines has a score above the threshold."""
+    weights, threshold = _weights()
+    scored = describe(bodies, marked, _words(), long)
+    return [furniture or (names is not None and score(names, weights) > threshold) for furniture, names in zip(marked, scored, strict=True)]
+
+
+def score(names: Sequence[str], weights: dict[str, float]) -> float:
+    """The log-odds that a line of these features is furniture."""
+    return sum(weights.get(name, 0.0) for name in names) + weights.get("", 0.0)
