@@ -30,6 +30,7 @@ class Rules:
     picture: re.Pattern[str]
     picture_button: re.Pattern[str]
     caption: re.Pattern[str]
+    dateline: re.Pattern[str]
     address: frozenset[str]
     page: frozenset[str]
     page_words: int
@@ -58,6 +59,7 @@ def compile_rules(data: dict[str, Any]) -> Rules:
         picture=_any([*data["pictures"], *data["picture_buttons"]]),
         picture_button=_any(data["picture_buttons"]),
         caption=_any(data["captions"]),
+        dateline=_any(data["datelines"]),
         address=frozenset(data["address"]),
         page=frozenset(data["page"]),
         page_words=data["place"]["page_words"],
@@ -75,6 +77,8 @@ def _rules() -> Rules:
     return compile_rules(load_yaml(resource("configs/furniture.yaml")))
 
 
+# Captions at most above a first paragraph that has a dateline.
+OPENING = 2
 _SEPARATORS = re.compile(r"\s*[|/·•,:>»›→]+\s*|\s+[-–—]\s+")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _ENDED = re.compile(r"[.!?…][\"'”’)\]]*\s*(?:[(\[][^()\[\]]{1,60}[)\]])?[*\s]*$")
@@ -170,11 +174,24 @@ def mark_by_rules(bodies: Sequence[str], rules: Rules) -> tuple[list[bool], bool
     return marked, True
 
 
+def _dateline(bodies: Sequence[str], counts: list[int], prose: list[bool], marked: list[bool], rules: Rules) -> int:
+    """The number of the line that opens the article with a dateline, 0 where none of the first paragraphs does."""
+    seen = 0
+    for number, body in enumerate(bodies):
+        if body and (prose[number] or marked[number]) and rules.dateline.match(body) and (prose[number] or body[-1] in "-–—"):
+            return number
+        seen += prose[number] and counts[number] > rules.short
+        if seen > OPENING:
+            return 0
+    return 0
+
+
 def _above(bodies: Sequence[str], counts: list[int], ended: list[bool], prose: list[bool], marked: list[bool], rules: Rules) -> int:
     """Mark what stands above the first paragraph, all but the headline; returns the paragraph's number."""
     last = len(prose) - 1 - prose[::-1].index(True)
     headline = False
     captions: set[str] = set()
+    opening = _dateline(bodies, counts, prose, marked, rules)
     for number, body in enumerate(bodies):
         if not body or marked[number]:
             continue
@@ -182,7 +199,9 @@ def _above(bodies: Sequence[str], counts: list[int], ended: list[bool], prose: l
             below = next(filter(None, bodies[number + 1 : number + 3]), "")
             # A caption is often repeated as the text behind its picture.
             repeated = body in captions or body in bodies[number + 1 : number + 4]
-            caption = repeated or rules.caption.fullmatch(body) is not None or rules.picture_button.fullmatch(below) is not None
+            # Below furniture, above the dateline; what the author says first stands right below the headline.
+            early = number < opening and marked[max(place for place in range(number) if bodies[place])] if headline else False
+            caption = early or repeated or rules.caption.fullmatch(body) is not None or rules.picture_button.fullmatch(below) is not None
             if not (headline and caption) or number == last or counts[number] > 2 * rules.long:
                 return number
             marked[number] = True

@@ -140,10 +140,14 @@ def describe(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: 
     head = next((line for line, state in zip(content, states, strict=True) if state != "furniture" and len(line) > 2), set())
     for number, line in enumerate(lines):
         if not gone[number]:
-            amid = states[number] == _state(states, number - 1) == _state(states, number + 1) == "prose"
+            rest = total - sizes[number]
+            passed = before / rest if rest else 0.0
+            # Between sentences stand sentences and headings, unless a line speaks of the page.
+            amid = _state(states, number - 1) == _state(states, number + 1) == "prose" and (
+                states[number] == "prose"
+                or (passed >= _PASSED[1] and not any(word in words.page or word in words.address for word in lower[number]))
+            )
             if len(found[number]) <= LONGEST and not amid:
-                rest = total - sizes[number]
-                passed = before / rest if rest else 0.0
                 zone = f"zone {_step(passed, _PASSED)}"
                 shape = _shape(line, found[number], lower[number], words)
                 around = [_state(states, number + step) for step in (-2, -1, 1, 2)]
