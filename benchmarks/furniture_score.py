@@ -1,6 +1,6 @@
 """Train the score of page furniture (``configs/furniture_weights.json``) and say what to expect of it.
 
-    python benchmarks/furniture_score.py PAGES ... [--data data/sentences.jsonl] [--write]
+    python benchmarks/furniture_score.py [PAGES ...] [--data data/sentences.jsonl] [--write]
 
 A page of an outlet that nobody looked at is one that some patterns do not fit. So each draw throws part of the patterns and words away
 at random, and the lines of furniture that the rest misses are what the score learns to tell from the sentences of the article, on the
@@ -37,6 +37,8 @@ HEADED = 0.5
 # Articles that hold a list, and those whose paragraphs are broken into lines.
 LISTED, WRAPPED = 0.25, 0.03
 Page = list[tuple[bool, str]]
+# Pages to learn from.
+LEARNED = ("tuned", "held-out", "unseen", "more")
 # Lists of the rules that a draw thins out; what a line's place says stays.
 THINNED = ("sections", "words", "lines", "openers", "list_labels", "captions", "pictures", "ends", "page", "address")
 
@@ -181,7 +183,7 @@ def fit(found: Sequence[Line], strength: float, least: int) -> tuple[dict[str, i
             if line.furniture or not name.startswith("word "):
                 outlets[name].add(line.outlet)
     names = {name: number for number, name in enumerate(sorted(name for name, owners in outlets.items() if len(owners) >= least))}
-    model = LogisticRegression(C=strength, penalty="l1" if L1 else "l2", max_iter=3000, solver="liblinear", random_state=0)
+    model = LogisticRegression(C=strength, l1_ratio=1.0, max_iter=3000, solver="liblinear", random_state=0)
     model.fit(matrix(found, names), [line.furniture for line in found])
     return names, model
 
@@ -199,19 +201,17 @@ def validate(found: Sequence[Line], strength: float, least: int, folds: int) -> 
 def main() -> None:
     """Cross-validate, print and, if asked, write the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", type=Path, default=[DATA / "furniture-tuned.txt", DATA / "furniture-held-out.txt"])
+    parser.add_argument("pages", nargs="*", type=Path, default=[DATA / f"furniture-{name}.txt" for name in LEARNED])
     parser.add_argument("--data", type=Path, default=ROOT / "data/sentences.jsonl")
     parser.add_argument("--draws", type=int, default=24)
     parser.add_argument("--thin", type=float, default=0.35, help="share of the patterns that a draw throws away")
-    parser.add_argument("--strength", type=float, default=0.1, help="inverse of the L1 penalty")
+    parser.add_argument("--strength", type=float, default=0.3, help="inverse of the L1 penalty")
     parser.add_argument("--least", type=int, default=4, help="outlets that must have a feature")
-    parser.add_argument("--lost", type=float, default=0.002, help="share of the lines of articles that the threshold may lose")
-    parser.add_argument("--l1", type=float, default=1.0)
+    parser.add_argument("--lost", type=float, default=0.004, help="share of the lines of articles that the threshold may lose")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--errors", action="store_true", help="print what is judged wrongly")
     parser.add_argument("--write", action="store_true", help="write configs/furniture_weights.json")
     args = parser.parse_args()
-    global L1; L1 = args.l1
     pages = seeds(ROOT / "seeds")
     for path in args.pages:
         pages |= read(path)

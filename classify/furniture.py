@@ -192,24 +192,31 @@ def _above(bodies: Sequence[str], counts: list[int], ended: list[bool], prose: l
     headline = False
     captions: set[str] = set()
     opening = _dateline(bodies, counts, prose, marked, rules)
+    above = 0  # the line above that is not empty
     for number, body in enumerate(bodies):
         if not body or marked[number]:
+            above = number if body else above
             continue
         if ended[number] and not body.endswith(("?", "!")) and counts[number] > rules.short:
             below = next(filter(None, bodies[number + 1 : number + 3]), "")
             # A caption is often repeated as the text behind its picture.
             repeated = body in captions or body in bodies[number + 1 : number + 4]
-            # Below furniture, above the dateline; what the author says first stands right below the headline.
-            early = number < opening and marked[max(place for place in range(number) if bodies[place])] if headline else False
+            # Above the dateline and below furniture; what the author says first stands right below the headline.
+            early = headline and number < opening and marked[above]
+            if headline and number < opening and not early:
+                above = number
+                continue
             caption = early or repeated or rules.caption.fullmatch(body) is not None or rules.picture_button.fullmatch(below) is not None
             if not (headline and caption) or number == last or counts[number] > 2 * rules.long:
                 return number
             marked[number] = True
             captions.add(body)
+            above = number
             continue
         beside = bodies[max(number - 1, 0) : number + 2 : 2]
         if (counts[number] <= rules.short and not ended[number]) or (headline and any(map(rules.picture.fullmatch, beside))):
             marked[number] = True
         else:
             headline = True
+        above = number
     return prose.index(True)

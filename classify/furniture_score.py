@@ -142,12 +142,21 @@ def describe(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: 
         if not gone[number]:
             rest = total - sizes[number]
             passed = before / rest if rest else 0.0
-            # Between sentences stand sentences and headings, unless a line speaks of the page.
-            amid = _state(states, number - 1) == _state(states, number + 1) == "prose" and (
-                states[number] == "prose"
-                or (passed >= _PASSED[1] and not any(word in words.page or word in words.address for word in lower[number]))
-            )
-            if len(found[number]) <= LONGEST and not amid:
+            addressed = sum(word in words.page or word in words.address for word in lower[number])
+            under_way = _PASSED[1] <= passed < _PASSED[-1]
+            beside = {_state(states, number - 1), _state(states, number + 1)}
+            near = sum(gone[max(number - 3, 0) : number + 4])
+            closed = (
+                len(found[number]) > LONGEST
+                # A sentence between sentences.
+                or (states[number] == "prose" and beside == {"prose"})
+                # A heading or the item of a list, unless it speaks of the page.
+                or (under_way and addressed < 2 and (beside == {"prose"} or not near))
+                # What stands first may be the headline, unless it speaks of the page or is a menu.
+                or (not opened and not before and len(found[number]) > 3 and not addressed
+                    and 2 * sum(word in words.menu for word in lower[number]) < len(found[number]))
+            )  # fmt: skip
+            if not closed:
                 zone = f"zone {_step(passed, _PASSED)}"
                 shape = _shape(line, found[number], lower[number], words)
                 around = [_state(states, number + step) for step in (-2, -1, 1, 2)]
@@ -160,7 +169,7 @@ def describe(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: 
                     f"two above {around[0]} {around[1]}",
                     f"two below {around[2]} {around[3]}",
                     f"run {_step(_at(up, number - 1) + _at(down, number + 1), (0, 1, 3, 6))}",
-                    f"near {_step(sum(gone[max(number - 3, 0) : number + 4]), (0, 1, 3))}",
+                    f"near {_step(near, (0, 1, 3))}",
                     f"opened {min(opened, 3)}",
                     f"known {_step(known, (-0.5, 0.0, 0.34, 0.67))}",
                 ]
