@@ -38,9 +38,9 @@ HEADED = 0.5
 LISTED, WRAPPED = 0.25, 0.03
 Page = list[tuple[bool, str]]
 # Pages to learn from.
-LEARNED = ("tuned", "held-out", "unseen", "more")
+LEARNED = ("tuned", "held-out", "unseen", "unseen-2", "more")
 # Lists of the rules that a draw thins out; what a line's place says stays.
-THINNED = ("sections", "words", "lines", "openers", "list_labels", "captions", "pictures", "ends", "page", "address")
+THINNED = ("sections", "words", "lines", "openers", "list_labels", "captions", "pictures", "ends", "page", "site", "address")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Rules:
     dateline: re.Pattern[str]
     address: frozenset[str]
     page: frozenset[str]
+    site: frozenset[str]
     page_words: int
     headline: float
     short: int
@@ -62,6 +63,7 @@ def compile_rules(data: dict[str, Any]) -> Rules:
         dateline=_any(data["datelines"]),
         address=frozenset(data["address"]),
         page=frozenset(data["page"]),
+        site=frozenset(data["site"]),
         page_words=data["place"]["page_words"],
         headline=data["place"]["headline"],
         short=data["place"]["short"],
@@ -114,7 +116,7 @@ def _speaks_to_the_reader(body: str, rules: Rules) -> bool:
         return False
     words = set(_WORD.findall(body.lower()))
     page = len(words & rules.page)
-    return page >= 2 * rules.page_words or (page >= rules.page_words and bool(words & rules.address))
+    return page >= 2 * rules.page_words or (page + len(words & rules.site) >= rules.page_words and bool(words & rules.address))
 
 
 def _is_headline(body: str, rules: Rules) -> bool:
@@ -152,6 +154,7 @@ def mark_by_rules(bodies: Sequence[str], rules: Rules) -> tuple[list[bool], bool
     first = _above(bodies, counts, ended, prose, marked, rules)
     last = len(prose) - 1 - prose[::-1].index(True)
     seen = 0
+    titled = False  # the list's first line is written as a headline
     listed = 0  # so many more headlines may follow the label of a list
     closing = over = False
     for number in range(first, len(bodies)):
@@ -166,9 +169,12 @@ def mark_by_rules(bodies: Sequence[str], rules: Rules) -> tuple[list[bool], bool
             marked[number] = marked[number] or (loose and (closing or counts[number] <= rules.short or _is_headline(body, rules)))
             closing = closing or marked[number]
         elif listed and not known[number] and counts[number] > rules.short and not body.endswith("."):
-            marked[number] = True
-            listed -= 1
-            continue
+            # A question of the article may follow the list.
+            if listed == rules.listed or not titled or not body.endswith("?") or _is_headline(body, rules):
+                titled = titled if listed < rules.listed else _is_headline(body, rules)
+                marked[number] = True
+                listed -= 1
+                continue
         listed = rules.listed if rules.list_label.fullmatch(body) else 0
         seen += len(body) if prose[number] else 0
     return marked, True

@@ -54,7 +54,8 @@ class Words:
 def words_of(data: dict[str, Any]) -> Words:
     """The lists in ``configs/furniture.yaml``."""
     menu = " ".join(map(str, [*data["words"], *data["sections"]])).split()
-    return Words(*(frozenset(data[name]) for name in ("running", "reporting", "address", "page")), frozenset(menu))
+    page = frozenset(data["page"]) | frozenset(data["site"])
+    return Words(frozenset(data["running"]), frozenset(data["reporting"]), frozenset(data["address"]), page, frozenset(menu))
 
 
 @cache
@@ -99,6 +100,8 @@ def _shape(body: str, found: list[str], lower: list[str], words: Words) -> list[
             names.append("reporting")
         if any(_VERB.fullmatch(word) for word in lower):
             names.append("verb")
+        if "kami" in lower and not _MARKS[5][1].search(body):
+            names.append("ours")
         names.append(f"page {min(sum(word in words.page for word in lower), 3)}")
         if any(word in words.address for word in lower):
             names.append("address")
@@ -143,15 +146,16 @@ def describe(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: 
             rest = total - sizes[number]
             passed = before / rest if rest else 0.0
             addressed = sum(word in words.page or word in words.address for word in lower[number])
-            under_way = _PASSED[1] <= passed < _PASSED[-1]
             beside = {_state(states, number - 1), _state(states, number + 1)}
             near = sum(gone[max(number - 3, 0) : number + 4])
+            amid = _PASSED[1] <= passed < _PASSED[3]
+            speaks = any(word in words.address or word == "kami" for word in lower[number])
             closed = (
                 len(found[number]) > LONGEST
-                # A sentence between sentences.
-                or (states[number] == "prose" and beside == {"prose"})
+                # A sentence of the article, unless it speaks to the reader.
+                or (states[number] == "prose" and (beside == {"prose"} or (amid and not speaks)))
                 # A heading or the item of a list, unless it speaks of the page.
-                or (under_way and addressed < 2 and (beside == {"prose"} or not near))
+                or (addressed < 2 and ((beside == {"prose"} and _PASSED[1] <= passed < _PASSED[-1]) or (amid and not near)))
                 # What stands first may be the headline, unless it speaks of the page or is a menu.
                 or (not opened and not before and len(found[number]) > 3 and not addressed
                     and 2 * sum(word in words.menu for word in lower[number]) < len(found[number]))
