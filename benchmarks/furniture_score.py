@@ -15,8 +15,9 @@ import json
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -28,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from classify.furniture import Rules, compile_rules, mark_by_rules
-from classify.furniture_score import describe, words_of
+from classify.furniture_score import describe
 from classify.resources import load_yaml, resource
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +66,7 @@ def articles(path: Path) -> list[list[str]]:
     for line in path.open(encoding="utf-8"):
         row = json.loads(line)
         groups[row["group"]].append(row)
-    chains = [rows for rows in groups.values() if all(one["context"] == before["text"] for before, one in zip(rows, rows[1:], strict=False))]
+    chains = [rows for rows in groups.values() if all(one["context"] == before["text"] for before, one in pairwise(rows))]
     return [[row["text"] for row in rows] for rows in chains if len(rows) >= 6]
 
 
@@ -87,7 +88,9 @@ def broken(paragraphs: list[str], chance: random.Random) -> list[str]:
 
 def longer(page: Page, texts: Sequence[list[str]], chance: random.Random) -> Page:
     """The furniture of a page around another, longer article, in paragraphs of up to three sentences."""
-    first = next(number for number, (furniture, text) in enumerate(page) if not furniture and text.endswith((".", "”", '"', ".]", ")", "*")))
+    first = next(
+        number for number, (furniture, text) in enumerate(page) if not furniture and text.endswith((".", "”", '"', ".]", ")", "*"))
+    )
     last = max(number for number, (furniture, _) in enumerate(page) if not furniture)
     runs: list[Page] = [[]]
     for furniture, text in page[first : last + 1]:
@@ -111,7 +114,6 @@ def longer(page: Page, texts: Sequence[list[str]], chance: random.Random) -> Pag
     body: Page = [(False, line) for line in broken(paragraphs, chance)]
     for run in runs:
         place = chance.randint(1, len(body) - 1)
-        # Not within another run of furniture.
         body[place:place] = run
     above = [line for line in page[:first] if line[0]]
     headline = next((number for number, line in enumerate(page[:first]) if not line[0]), 0)
@@ -131,15 +133,13 @@ def seeds(folder: Path) -> dict[str, Page]:
     return pages
 
 
-def lines(outlet: str, page: Page, rules: Rules, data: dict[str, Any]) -> tuple[list[Line], Counter[tuple[bool, bool]]]:
+def lines(outlet: str, page: Page, rules: Rules) -> tuple[list[Line], Counter[tuple[bool, bool]]]:
     """The open lines of a page, and all of its lines counted: whether furniture and whether dropped by the rules."""
     bodies = [text for _, text in page]
     marked, _ = mark_by_rules(bodies, rules)
-    described = describe(bodies, marked, words_of(data), rules.long)
+    described = describe(bodies, marked, rules.lists, rules.long)
     found = [
-        Line(outlet, furniture, text, features)
-        for (furniture, text), features in zip(page, described, strict=True)
-        if features is not None
+        Line(outlet, furniture, text, features) for (furniture, text), features in zip(page, described, strict=True) if features is not None
     ]
     return found, Counter((furniture, gone) for (furniture, _), gone in zip(page, marked, strict=True))
 
@@ -153,12 +153,11 @@ def draws(
     total: Counter[tuple[bool, bool]] = Counter()
     found: list[Line] = []
     for number in range(count):
-        some = thinned(data, share, chance)
-        rules = compile_rules(some)
+        rules = compile_rules(thinned(data, share, chance))
         for outlet, page in pages.items():
             shown = page if number % 2 else longer(page, chance.sample(texts, chance.choice((1, 2, 3))), chance)
             for one in (shown, [(False, text) for text in broken(chance.choice(texts), chance)]):
-                some_lines, counts = lines(outlet, one, rules, some)
+                some_lines, counts = lines(outlet, one, rules)
                 found += some_lines
                 total += counts
     return found, total
@@ -207,7 +206,7 @@ def main() -> None:
     parser.add_argument("--thin", type=float, default=0.35, help="share of the patterns that a draw throws away")
     parser.add_argument("--strength", type=float, default=0.3, help="inverse of the L1 penalty")
     parser.add_argument("--least", type=int, default=4, help="outlets that must have a feature")
-    parser.add_argument("--lost", type=float, default=0.004, help="share of the lines of articles that the threshold may lose")
+    parser.add_argument("--lost", type=float, default=0.003, help="share of the lines of articles that the threshold may lose")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--errors", action="store_true", help="print what is judged wrongly")
     parser.add_argument("--write", action="store_true", help="write configs/furniture_weights.json")
@@ -228,8 +227,8 @@ def main() -> None:
 
     for lost in sorted({0.0005, 0.001, 0.002, 0.005, args.lost}):
         caught = int((scores[furniture] > cut_at(lost)).sum())
-        print(f"score > {cut_at(lost):.2f}: {(total[True, True] + caught) / of_page:.1%} dropped ({caught / total[True, False]:.1%} of those missed), "
-              f"{lost:.2%} more lost")
+        share = (total[True, True] + caught) / of_page
+        print(f"score > {cut_at(lost):.2f}: {share:.1%} dropped ({caught / total[True, False]:.1%} of those missed), {lost:.2%} more lost")
     threshold = round(cut_at(args.lost), 2)
     wrong = Counter(
         (line.outlet, line.furniture, line.text) for line, value in zip(found, scores, strict=True) if line.furniture != (value > threshold)

@@ -1,7 +1,8 @@
 """Telling page furniture (menus, bylines, adverts, related headlines ...) from the lines of an article.
 
 A line is judged by itself first, by words and patterns, then by its place: before the first sentence, after the last one, below a
-"Baca juga", beside a picture. All that is said in ``configs/furniture.yaml`` (packed into the wheel).
+"Baca juga", beside a picture. All that is said in ``configs/furniture.yaml`` (packed into the wheel). What is left open then goes by a
+learned score (`classify.furniture_score`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from classify.furniture_score import add_scored
+from classify.furniture_score import Words, add_scored, words_of
 from classify.resources import load_yaml, resource
 
 
@@ -41,6 +42,7 @@ class Rules:
     listed: int
     passed: float
     share: float
+    lists: Words
 
 
 def _any(patterns: list[str]) -> re.Pattern[str]:
@@ -71,6 +73,7 @@ def compile_rules(data: dict[str, Any]) -> Rules:
         listed=data["place"]["listed"],
         passed=data["place"]["passed"],
         share=data["place"]["share"],
+        lists=words_of(data),
     )
 
 
@@ -134,7 +137,7 @@ def mark(lines: Sequence[str]) -> list[bool]:
     bodies = [line.strip() for line in lines]
     rules = _rules()
     marked, article = mark_by_rules(bodies, rules)
-    return add_scored(bodies, marked, rules.long) if article else marked
+    return add_scored(bodies, marked, rules.lists, rules.long) if article else marked
 
 
 def mark_by_rules(bodies: Sequence[str], rules: Rules) -> tuple[list[bool], bool]:
@@ -169,9 +172,10 @@ def mark_by_rules(bodies: Sequence[str], rules: Rules) -> tuple[list[bool], bool
             marked[number] = marked[number] or (loose and (closing or counts[number] <= rules.short or _is_headline(body, rules)))
             closing = closing or marked[number]
         elif listed and not known[number] and counts[number] > rules.short and not body.endswith("."):
-            # A question of the article may follow the list.
-            if listed == rules.listed or not titled or not body.endswith("?") or _is_headline(body, rules):
-                titled = titled if listed < rules.listed else _is_headline(body, rules)
+            opens, like_headline = listed == rules.listed, _is_headline(body, rules)
+            # A question of the article may follow a list of headlines.
+            if opens or not titled or like_headline or not body.endswith("?"):
+                titled = like_headline if opens else titled
                 marked[number] = True
                 listed -= 1
                 continue

@@ -15,26 +15,28 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from classify.resources import load_yaml, resource
+from classify.resources import resource
 
-# A longer line is running text, whatever else it looks like.
-LONGEST = 30
+# A line of more words or characters is running text, whatever else it looks like.
+LONGEST, WIDEST = 30, 400
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _VERB = re.compile(r"(?:me[mnlrwy]|meng|ber|di|ter)[a-z]{3,}")
 _ENDED = re.compile(r"[.…][\"'”’)\]*]*(?:\s*[(\[][^()\[\]]{1,60}[)\]])?[*\s]*$")
+_QUOTED = re.compile(r"[\"“”]")
 _MARKS = (
     ("pipe", re.compile(r"[|•·»›>]")),
     ("slash", re.compile(r"\w/\w")),
     ("net", re.compile(r"[@#©]|\b\w+\.(?:com|co|id|net|org)\b", re.IGNORECASE)),
     ("date", re.compile(r"\b\d{1,2}[/:.]\d{2}\b|\b(?:19|20)\d\d\b|\b(?:wib|wita|wit)\b", re.IGNORECASE)),
     ("digit", re.compile(r"\d")),
-    ("quote", re.compile(r"[\"“”]")),
+    ("quote", _QUOTED),
     ("colon", re.compile(r":\s")),
     ("dash", re.compile(r"\s[-–—]+\s")),
     ("comma", re.compile(r",\s")),
     ("bracket", re.compile(r"[)\]]\W*$")),
 )
+# Upper ends of the steps of a line's words, of shares, and of how much of the article lies above.
 _LENGTHS = (1, 2, 3, 5, 8, 12, 20, 30)
 _SHARES = (0.0, 0.2, 0.5, 0.8, 0.999)
 _PASSED = (0.0, 0.12, 0.5, 0.88, 0.999)
@@ -56,11 +58,6 @@ def words_of(data: dict[str, Any]) -> Words:
     menu = " ".join(map(str, [*data["words"], *data["sections"]])).split()
     page = frozenset(data["page"]) | frozenset(data["site"])
     return Words(frozenset(data["running"]), frozenset(data["reporting"]), frozenset(data["address"]), page, frozenset(menu))
-
-
-@cache
-def _words() -> Words:
-    return words_of(load_yaml(resource("configs/furniture.yaml")))
 
 
 @cache
@@ -86,8 +83,8 @@ def _shape(body: str, found: list[str], lower: list[str], words: Words) -> list[
     else:
         names.append("end digit" if body[-1].isdigit() else "end none")
     first = body[0]
-    names.append("begins " + ("small" if first.islower() else "capital" if first.isupper() else "digit" if first.isdigit() else
-        "quote" if first in "\"“‘'" else "mark"))  # fmt: skip
+    kinds = (("small", first.islower()), ("capital", first.isupper()), ("digit", first.isdigit()), ("quote", first in "\"“‘'"))
+    names.append("begins " + next((kind for kind, holds in kinds if holds), "mark"))
     if count:
         capitals = sum(word[0].isupper() for word in found)
         names.append(f"capitals {_step(capitals / count, _SHARES)}")
@@ -100,7 +97,7 @@ def _shape(body: str, found: list[str], lower: list[str], words: Words) -> list[
             names.append("reporting")
         if any(_VERB.fullmatch(word) for word in lower):
             names.append("verb")
-        if "kami" in lower and not _MARKS[5][1].search(body):
+        if "kami" in lower and not _QUOTED.search(body):
             names.append("ours")
         names.append(f"page {min(sum(word in words.page for word in lower), 3)}")
         if any(word in words.address for word in lower):
@@ -152,10 +149,13 @@ def describe(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: 
             speaks = any(word in words.address or word == "kami" for word in lower[number])
             closed = (
                 len(found[number]) > LONGEST
+                or len(line) > WIDEST
                 # A sentence of the article, unless it speaks to the reader.
                 or (states[number] == "prose" and (beside == {"prose"} or (amid and not speaks)))
                 # A heading or the item of a list, unless it speaks of the page.
                 or (addressed < 2 and ((beside == {"prose"} and _PASSED[1] <= passed < _PASSED[-1]) or (amid and not near)))
+                # A heading below an advert.
+                or (amid and not addressed and states[number] == "loose" and _state(states, number + 1) == "prose")
                 # What stands first may be the headline, unless it speaks of the page or is a menu.
                 or (not opened and not before and len(found[number]) > 3 and not addressed
                     and 2 * sum(word in words.menu for word in lower[number]) < len(found[number]))
@@ -211,10 +211,10 @@ def _state(states: list[str], number: int) -> str:
     return states[number] if 0 <= number < len(states) else "edge"
 
 
-def add_scored(bodies: Sequence[str], marked: Sequence[bool], long: int) -> list[bool]:
-    """``marked``, and whatever else of the lines has a score above the threshold."""
+def add_scored(bodies: Sequence[str], marked: Sequence[bool], words: Words, long: int) -> list[bool]:
+    """``marked``, and whatever else of the lines has a score above the threshold; see `describe` for the arguments."""
     weights, threshold = _weights()
-    scored = describe(bodies, marked, _words(), long)
+    scored = describe(bodies, marked, words, long)
     return [furniture or (names is not None and score(names, weights) > threshold) for furniture, names in zip(marked, scored, strict=True)]
 
 
