@@ -2,7 +2,8 @@ import importlib.util
 
 import pytest
 
-from classify.furniture import is_furniture, mark
+from classify.furniture import _rules, is_furniture, mark, mark_by_rules
+from classify.furniture_score import describe
 from classify.sentences import split
 
 
@@ -138,18 +139,20 @@ def benchmark(root):
 
 
 @pytest.mark.parametrize("gap", ["\n", "\n\n", "\r\n"])
-@pytest.mark.parametrize("name", ["furniture-tuned.txt", "furniture-held-out.txt"])
-def test_pages_of_many_outlets(benchmark, name, gap):
+@pytest.mark.parametrize(
+    ("name", "least"), [("tuned", 0.98), ("held-out", 0.98), ("unseen", 0.97), ("unseen-2", 0.97), ("unseen-3", 0.97), ("more", 0.9)]
+)
+def test_pages_of_many_outlets(benchmark, name, least, gap):
     judged = [
         (furniture, dropped)
-        for page in benchmark.read(benchmark.DATA / name).values()
+        for page in benchmark.read(benchmark.DATA / f"furniture-{name}.txt").values()
         for (furniture, _), dropped in zip(page, benchmark.judge(page, gap), strict=True)
     ]
     assert len(judged) >= 150
     furniture = [dropped for is_one, dropped in judged if is_one]
     sentences = [dropped for is_one, dropped in judged if not is_one]
-    assert sum(furniture) >= 0.95 * len(furniture)
-    assert sum(sentences) <= 0.02 * len(sentences)
+    assert sum(furniture) >= least * len(furniture)
+    assert sum(sentences) <= 0.01 * len(sentences)
 
 
 ARTICLE = ["Kim Jong Un bertemu Putin di Vladivostok pada hari Rabu.", "Kremlin menolak berkomentar soal isinya.", "Seoul menunggu."]
@@ -228,3 +231,70 @@ def test_a_page_whose_lines_were_run_together():
 def test_a_widget_in_the_first_half_does_not_end_the_article():
     lines = [ARTICLE[0], "Terpopuler", *ARTICLE * 5]
     assert kept(lines) == [ARTICLE[0], *ARTICLE * 5]
+
+
+BODY = [
+    "Jakarta, WartaNusa - Kim Jong Un bertemu Putin di Vladivostok pada hari Rabu, kata kantor berita KCNA.",
+    "Kremlin menolak berkomentar soal isi pertemuan yang berlangsung dua jam itu.",
+    "“Kami sudah lama bersahabat,” ujar Putin.",
+    "Seoul menunggu penjelasan dari Moskow sebelum mengambil sikap.",
+]
+
+
+def test_the_score_drops_what_no_pattern_knows():
+    promotion = "Pembaca yang baik, Anda bisa menitipkan kabar kepada kami."
+    lines = ["Kim dan Putin Bertemu Lagi", "Jum'at, 15 Agustus 2024", *BODY, "Bagikan", promotion, "Kirim Komentar"]
+    by_rules, article = mark_by_rules(lines, _rules())
+    assert article
+    assert not by_rules[lines.index(promotion)]
+    assert kept(lines) == [lines[0], *BODY]
+
+
+@pytest.mark.parametrize("furniture", ["Baca juga: Jepang Kirim Kapal Perang", "ADVERTISEMENT", "Foto: Reuters"])
+def test_the_score_keeps_sentences_and_headings_beside_furniture(furniture):
+    lines = ["Kim dan Putin Bertemu Lagi"]
+    for block in [*BODY, "Moskow diam.", "Reaksi Tokyo\n“Tidak ada kesepakatan,” katanya.", "1. Gudang Soviet\nIsinya peluru.", *BODY[1:]]:
+        lines += [*block.split("\n"), furniture]
+    assert kept(lines) == [line for line in lines if line != furniture]
+
+
+def test_the_score_is_not_asked_without_an_article_or_about_very_long_lines():
+    headlines = [f"Pembaca Pilihan Anda Nomor {number}" for number in range(9)]
+    assert kept(headlines) == headlines
+    long = "Anda bisa membaca artikel ini di situs kami " * 10
+    bodies = [*BODY, "Tags", long.strip(), "x" * 500]
+    scored = describe(bodies, mark_by_rules(bodies, _rules())[0], _rules().lists, _rules().long)
+    assert scored[-2:] == [None, None]
+
+
+def test_sentences_below_furniture_and_above_the_dateline_are_captions():
+    caption, lead = "Kedua pemimpin berjabat tangan di depan kereta hijau.", "Pertemuan itu berlangsung tertutup."
+    head = ["Kim dan Putin Bertemu Lagi", lead, "Rabu, 13 September 2023", caption, "(AFP)"]
+    assert kept([*head, *BODY]) == [head[0], lead, *BODY]
+    # Without a dateline it may be the first paragraph.
+    assert caption in kept([*head, *BODY[1:]])
+
+
+def test_a_question_of_the_article_below_a_list_of_headlines():
+    lines = [*BODY, "Baca Juga", "Jepang Kirim Tiga Kapal ke Laut Timur", "Lalu, siapa yang akan menilai sengketa itu?", *BODY[1:]]
+    assert kept(lines) == [*BODY, lines[-4], *BODY[1:]]
+
+
+def test_the_score_is_learned_again_alike_and_finds_furniture_of_outlets_it_has_not_seen(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    spec = importlib.util.spec_from_file_location("furniture_score_benchmark", root / "benchmarks/furniture_score.py")
+    score = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(__import__("sys").modules, spec.name, score)
+    spec.loader.exec_module(score)
+    pages = {outlet: page for name in score.LEARNED for outlet, page in score.read(score.DATA / f"furniture-{name}.txt").items()}
+    texts = score.articles(root / "data/sentences.jsonl")
+    found, total = score.draws(pages, texts, 2, 0.35, 0)
+    assert total[True, False]
+    again, _ = score.draws(pages, texts, 2, 0.35, 0)
+    assert found == again
+    scores = score.validate(found, 0.3, 4, 4)
+    assert (scores == score.validate(again, 0.3, 4, 4)).all()
+    hits = [value > 1 for line, value in zip(found, scores, strict=True) if line.furniture]
+    lost = [value > 1 for line, value in zip(found, scores, strict=True) if not line.furniture]
+    assert sum(hits) > 0.4 * len(hits)
+    assert sum(lost) < 0.02 * (total[False, True] + total[False, False])
