@@ -99,6 +99,8 @@ class Classifier:
         """
         if isinstance(texts, str):
             raise TypeError("predict takes a list of sentences; for one sentence write predict([text])")
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("predict takes a list of sentences: one of these is no string")
         if contexts is not None and len(contexts) != len(texts):
             raise ValueError(f"{len(texts)} texts but {len(contexts)} contexts: give one context a text")
         pairs = zip(texts, contexts, strict=True) if contexts is not None else ((text, "") for text in texts)

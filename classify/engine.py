@@ -229,7 +229,7 @@ def open_engine(directory: ModelDirectory, threads: int | None = None, precision
         import transformers  # noqa: F401
     except ImportError:
         raise ModelDirectoryError(
-            f'{directory.path} has no onnx/model.onnx: where torch is installed (pip install "indonews-classify[train]"), '
+            f'{directory.path} has no onnx/model.onnx: where torch is installed (pip install ".[train]" in the checkout), '
             f"run  classify export {directory.path}"
         ) from None
     return TorchEngine(directory, threads)

@@ -31,4 +31,4 @@ class MissingExtraError(ClassifyError):
     """A package that only some commands need is not installed."""
 
     def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f'{purpose} needs packages that are not installed: run  pip install "indonews-classify[{extra}]"')
+        super().__init__(f'{purpose} needs packages that are not installed: run  pip install ".[{extra}]"  in the checkout')

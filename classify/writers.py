@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from classify.documents import NO_META, Meta
+from classify.documents import NO_META, STANDARD_INPUT, Meta, find
 from classify.errors import ClassifyError
 from classify.labels import LabelScheme
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,20 @@ def visible(text: str) -> str:
     return text.translate(_VISIBLE)
 
 
+def table_console(stream: TextIO) -> Console:
+    """What draws tables: as wide as the terminal, 120 columns elsewhere.
+
+    A reader that goes away raises BrokenPipeError, as anywhere else.
+    """
+    from rich.console import Console
+
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Piped(file=stream, width=None if stream.isatty() else 120, highlight=False, soft_wrap=False)
+
+
 class TableWriter:
     """A table per document, drawn when the document is complete."""
 
@@ -170,14 +187,13 @@ class TableWriter:
 
     def _draw(self) -> None:
         from rich import box
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
         if not self._rows:
             return
-        on_terminal = self._stream.isatty()
-        console = Console(file=self._stream, width=None if on_terminal else 120, highlight=False, soft_wrap=False)
+
+        console = table_console(self._stream)
         table = Table(
             title=Text(visible(self._rows[0].document)),
             title_justify="left",
@@ -233,6 +249,38 @@ def open_writer(format: str, stream: TextIO, scheme: LabelScheme, begun: bool = 
 
         return XlsxWriter(stream, scheme)
     return CsvWriter(stream, scheme, header=False) if begun and format == "csv" else FORMATS[format](stream, scheme)
+
+
+def as_it_was(path: Path) -> str:
+    """For a message: what became of an output that was not written."""
+    return f"{path} was left as it was" if path.exists() else f"{path} was not written"
+
+
+def format_for(path: Path | None, formats: Iterable[str]) -> str:
+    """The format that an output's name asks for: that of its ending, ``table`` without a name or one, and for ``.txt``.
+
+    Raises:
+        ClassifyError: for another ending.
+    """
+    ending = path.suffix.lstrip(".").lower() if path else ""
+    if ending in formats:
+        return ending
+    if ending not in ("", "txt"):
+        raise ClassifyError(f"{path} ends in no format that is known: choose one by --format ({', '.join(formats)})")
+    return "table"
+
+
+def check_output(path: Path | None, paths: Iterable[str]) -> None:
+    """Refuse to write over what is to be read.
+
+    Raises:
+        ClassifyError: when the output is one of the documents behind ``paths``.
+    """
+    if path is None or not path.is_file():
+        return
+    for name in find(paths):
+        if name != STANDARD_INPUT and os.path.exists(name) and os.path.samefile(name, path):  # noqa: PTH110, PTH121
+            raise ClassifyError(f"{path} is one of the documents to be read and would be lost: give --output another name")
 
 
 def is_device(path: Path) -> bool:

@@ -47,6 +47,9 @@ from training.settings import as_dict
 
 logger = logging.getLogger(__name__)
 
+# So much of a trained model comes back when new data could only make it worse at its labels (docs/retraining.md has the figures).
+KEPT = 0.4
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -77,7 +80,8 @@ class TrainSettings:
         soft_labels: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
         distillation_weight: of the soft label in the target of a labelled sentence; the label has the rest.
         unlabelled: also learn what the teachers made of the pool's sentences that nobody labelled.
-        mix_base, mix_share: after training, this share of this base's weights is mixed back in (see :mod:`training.mixing`).
+        mix_base, mix_share: after training, this share of this base's weights is mixed back in (see :mod:`training.mixing`); where old
+            labels are protected of which new data is silent, ``KEPT`` of the model they are from, unless a share is given.
         protect: when continuing, keep old labels that the new data does not cover (see :mod:`training.rehearsal`): the old model's
             scores teach them, and sentences of ``rehearse`` are seen again.
         rehearse: files labelled with the base's labels; by default those of this checkout that the base was trained on, unless the
@@ -123,7 +127,7 @@ class TrainSettings:
     distillation_weight: float = 0.5
     unlabelled: bool = False
     mix_base: str | None = None
-    mix_share: float = 0.0
+    mix_share: float | None = None
     protect: bool = True
     rehearse: tuple[Path, ...] = ()
     rehearsal_share: float = 0.5
@@ -507,6 +511,8 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     possible = supported(json.loads((bases["base"].path / "config.json").read_text(encoding="utf-8")))
     settings = recipes.fill(settings, choice, new_labels=not kept, retrained=continued is not None and not kept, possible=possible)
     settings, protection = _protection(settings, scheme, continued, examples, pool)
+    if settings.mix_base == settings.base:
+        bases["mix_base"] = bases["base"]
     _distinct(data_files([*settings.data, *settings.rehearse]))
     if protection:
         examples = protection.examples
@@ -621,7 +627,10 @@ def _protection(
         return settings, None
     protection = Protection.plan(continued, scheme, examples, settings.rehearse, settings.rehearsal_share, pool, settings.seed)
     files, share = (protection.files, protection.share) if protection else ((), settings.rehearsal_share)
-    return replace(settings, rehearse=files, rehearsal_share=share), protection
+    settings = replace(settings, rehearse=files, rehearsal_share=share)
+    if protection and protection.silent and settings.mix_share is None:
+        settings = replace(settings, mix_base=settings.base, mix_share=KEPT)
+    return settings, protection
 
 
 def _distinct(files: Sequence[Path]) -> None:

@@ -25,6 +25,7 @@ def extract(paths: tuple[str, ...], output: Path | None, text_column: str | None
     from classify.predict import Watch, whole_documents
     from classify.progress import Progress
 
+    writers.check_output(output, paths)
     problems = written = 0
 
     def failed(error: ClassifyError) -> None:
@@ -38,6 +39,6 @@ def extract(paths: tuple[str, ...], output: Path | None, text_column: str | None
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")
             written += 1
         if problems and not written and output is not None:
-            raise ClassifyError(f"nothing could be read; {output} was left as it was")
+            raise ClassifyError(f"nothing could be read; {writers.as_it_was(output)}")
     if problems:
         raise click.exceptions.Exit(2)

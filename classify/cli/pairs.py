@@ -43,10 +43,10 @@ def pairs(
     from classify.progress import Progress
     from classify.resources import load_yaml, resource
 
-    suffix = output.suffix.lstrip(".") if output else ""
-    format = format or (suffix if suffix in FORMATS else "table")
+    format = format or writers.format_for(output, FORMATS)
     if format not in FORMATS:
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(FORMATS)}")
+    writers.check_output(output, paths)
     directory = ModelDirectory.open(model)
     phrases = Phrases(lang, load_yaml(resource("configs/pairs.yaml")))
     if not exchange.pairs_known(directory.scheme):
@@ -66,7 +66,7 @@ def pairs(
         rows = flow.rows(paths, classifier, flow.Options(text_column=text_column), failed, progress.document)
         found = exchange.exchanges(progress.count(rows), directory.scheme, days)
     if problems and not found and output is not None:
-        raise ClassifyError(f"no accusation was found in what could be read; {output} was left as it was")
+        raise ClassifyError(f"no accusation was found in what could be read; {writers.as_it_was(output)}")
     found.sort(key=lambda one: bool(one.answers))
     with writers.output(output) as stream:
         if format == "table":
@@ -107,15 +107,14 @@ def _table(found: Sequence[Exchange], scheme: LabelScheme, phrases: Phrases, str
     from itertools import groupby
 
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from classify.exchange import by_outlet
     from classify.phrases import percent
-    from classify.writers import visible
+    from classify.writers import table_console, visible
 
-    console = Console(file=stream, width=None if stream.isatty() else 120, highlight=False)
+    console = table_console(stream)
     answering = [label.id for label in scheme if label.answers]
     accusing = list(dict.fromkeys(name for label in scheme for name in label.answers))
     called = {label.id: label.names.get(phrases.language) or label.names.get("en") or label.id for label in scheme}

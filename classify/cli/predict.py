@@ -67,14 +67,13 @@ def predict(
     """
     from classify import writers
 
-    suffix = output.suffix.lstrip(".") if output else ""
-    format = format or (suffix if suffix in ("jsonl", "csv", "xlsx") else "table")
+    format = format or writers.format_for(output, writers.EVERY_FORMAT)
     if format not in writers.EVERY_FORMAT:
         raise ClassifyError(f"unknown format '{format}': choose one of {', '.join(writers.EVERY_FORMAT)}")
     if format == "xlsx":
         from classify.workbook import library
 
-        if output is None or suffix.lower() != "xlsx":
+        if output is None or output.suffix.lower() != ".xlsx":
             raise ClassifyError("a workbook is written to a file: give --output FILE.xlsx")
         library()
     if citable and format != "jsonl":
@@ -83,6 +82,7 @@ def predict(
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
     if explain and format not in writers.EXPLAINING:
         raise ClassifyError(f"--explain has no place in {format}: choose --format {' or '.join(writers.EXPLAINING)}")
+    writers.check_output(output, paths)
     if threads:
         # The tokenizer's own threads.
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
@@ -139,7 +139,7 @@ def predict(
 
     def check(written: int) -> None:
         if problems and not written and output is not None:
-            raise ClassifyError(f"nothing could be classified; {output} was left as it was")
+            raise ClassifyError(f"nothing could be classified; {writers.as_it_was(output)}")
 
     with Progress(paths) as progress:
         source = flow.chunks(flow.items(paths, options, flow.Watch(failed, progress.document, progress.advance)))

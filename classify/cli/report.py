@@ -39,16 +39,17 @@ def report(
     """
     from classify import predict as flow
     from classify import report as pages
+    from classify import writers
     from classify.classifier import Classifier
     from classify.phrases import Phrases
     from classify.progress import Progress
-    from classify.writers import replacing
 
     # What can be refused is refused before anything is classified.
     Phrases(lang, {})
     if output.is_dir() or not output.parent.is_dir():
         what = "is a folder" if output.is_dir() else f"cannot be written, there is no folder {output.parent}"
         raise ClassifyError(f"{output} {what}: give --output a file name such as report.html")
+    writers.check_output(output, paths)
     classifier = Classifier.from_pretrained(model, threads=threads, profile=profile)
     problems = 0
 
@@ -68,9 +69,9 @@ def report(
         )
         found, pairs = pages.collect(progress.count(rows), classifier.scheme)
     if not found.sentences:
-        raise ClassifyError(f"nothing could be classified; {output} was left as it was")
+        raise ClassifyError(f"nothing could be classified; {writers.as_it_was(output)}")
     page = pages.Page(found, pairs, classifier.directory, profile, lang, title)
-    with replacing(output) as stream:
+    with writers.replacing(output) as stream:
         stream.writelines(page.html())
     size = output.stat().st_size / 1e6 if output.is_file() else 0
     click.echo(f"{output}: {len(found.sentences)} articles, {sum(found.sentences)} sentences, {size:.1f} MB", err=True)

@@ -20,8 +20,8 @@ KINDS = 100
 def verify(rows: str, model: Path | None, threads: int | None) -> None:
     """Compute the rows of predict --citable again, and list what differs; exit with 1 when anything does.
 
-    ROWS is a JSON Lines file, or - for standard input. Neither the documents nor the other rows are needed; that a sentence stands where
-    its row says only the document can show.
+    ROWS is a JSON Lines file, or - for standard input. Neither the documents nor the other rows are needed. Only the document can
+    show that a sentence stands where its row says, and that no row is missing; the evidence of --explain is not computed again.
     """
     from classify import documents
     from classify.citation import Verifier

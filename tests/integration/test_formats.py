@@ -104,9 +104,9 @@ def test_a_missing_library_is_one_sentence_a_file_and_the_others_go_on(folder, r
     assert result.returncode == 2
     first, second = result.stderr.splitlines()
     assert str(names[0]) in first
-    assert first.endswith('run  pip install "indonews-classify[web]"')
+    assert first.endswith('run  pip install ".[web]"  in the checkout')
     assert str(names[1]) in second
-    assert second.endswith('run  pip install "indonews-classify[office]"')
+    assert second.endswith('run  pip install ".[office]"  in the checkout')
     assert {line.split(",")[0] for line in result.stdout.splitlines()[1:]} == {str(folder / "d.pdf"), str(folder / "a.txt")}
 
 
@@ -123,7 +123,7 @@ def test_a_workbook_through_the_command_line(folder, run_cli, tiny_model, tmp_pa
     assert_refused(run_cli(*run, "--format", "xlsx", "--output", tmp_path / "x.csv"), "--output FILE.xlsx")
     assert_refused(run_cli(*run, "--resume", "--output", tmp_path / "x.xlsx"), "--format jsonl or csv")
     (tmp_path / "openpyxl.py").write_text("raise ImportError")
-    assert_refused(run_cli(*run, "--output", tmp_path / "y.xlsx", env=cli_environment(tmp_path)), 'pip install "indonews-classify[office]"')
+    assert_refused(run_cli(*run, "--output", tmp_path / "y.xlsx", env=cli_environment(tmp_path)), 'pip install ".[office]"')
 
 
 def test_plain_text_imports_none_of_it(folder, cli_environment, tiny_model):

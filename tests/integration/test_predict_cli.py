@@ -493,3 +493,24 @@ def test_nothing_is_written_into_the_users_home(predict, cli_environment, folder
     env = cli_environment(HOME=str(home), XDG_CACHE_HOME=str(home / ".cache"), USERPROFILE=str(home))
     assert predict(folder, env=env).returncode == 0
     assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize("command", ["predict", "extract", "pairs", "report"])
+def test_what_is_read_is_not_written_over(command, run_cli, assert_refused, tiny_model, tmp_path):
+    source = tmp_path / "folder" / "a.txt"
+    source.parent.mkdir()
+    source.write_text("Kim tiba di Moskow.\n", encoding="utf-8")
+    model = () if command == "extract" else ("--model", tiny_model)
+    for output in (source, tmp_path / "folder" / ".." / "folder" / "a.txt"):
+        assert_refused(run_cli(command, source.parent, *model, "--output", output), "a.txt", "--output")
+    assert source.read_text(encoding="utf-8") == "Kim tiba di Moskow.\n"
+
+
+def test_an_ending_that_is_no_format(run_cli, assert_refused, tiny_model, tmp_path):
+    text = b"Kim tiba."
+    assert_refused(run_cli("predict", "-", "--model", tiny_model, "--output", tmp_path / "x.parquet", stdin=text), "x.parquet", "--format")
+    assert list(tmp_path.iterdir()) == []
+    asked = run_cli("predict", "-", "--model", tiny_model, "--output", tmp_path / "x.parquet", "--format", "jsonl", stdin=text)
+    assert asked.returncode == 0
+    assert run_cli("predict", "-", "--model", tiny_model, "--output", tmp_path / "x.JSONL", stdin=text).returncode == 0
+    assert (tmp_path / "x.JSONL").read_bytes() == (tmp_path / "x.parquet").read_bytes()

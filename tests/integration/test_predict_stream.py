@@ -171,10 +171,14 @@ def test_an_interrupt_leaves_whole_rows(start, lines):
 
 
 @signals
-def test_head_ends_quietly(cli_environment, tiny_model, lines):
-    command = f'"{sys.executable}" -m classify predict - --lines --format jsonl --model "{tiny_model}" | head -n 3'
-    done = subprocess.run(command, shell=True, input=text(lines * 20), capture_output=True, env=cli_environment(), timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+@pytest.mark.parametrize("form", ["jsonl", "table"])
+def test_head_ends_quietly(cli_environment, tiny_model, lines, form):
+    command = (
+        f'"{sys.executable}" -m classify predict - --lines --format {form} --model "{tiny_model}" | head -n 3; exit ${{PIPESTATUS[0]}}'
+    )
+    shell = ["bash", "-c", command]
+    done = subprocess.run(shell, input=text(lines * 20), capture_output=True, env=cli_environment(), timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
     assert done.stdout.count(b"\n") == 3
 
 

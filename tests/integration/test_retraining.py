@@ -15,7 +15,7 @@ from classify.errors import ClassifyError, DataError, SettingsError
 from classify.modeldir import ModelDirectory
 from training.dataset import load
 from training.evaluate import parts
-from training.finetune import train
+from training.finetune import KEPT, train
 from training.reproduce import Outcome, reproduce
 
 KINDS = ["uji nuklir di Punggye-ri", "percobaan bom nuklir", "ledakan nuklir bawah tanah"]
@@ -93,6 +93,9 @@ def test_the_record_knows_what_was_rehearsed_and_what_came_before(continued, row
     assert record["settings"]["data"] == ["mine/nuclear.jsonl"]
     assert (record["settings"]["base"], record["settings"]["rehearse"]) == ("model", ["data/sentences.jsonl"])
     assert (list(record["data"]), record["rehearsed"]) == (["nuclear.jsonl", "sentences.jsonl"], ["sentences.jsonl"])
+    # New data is silent about the old labels, so a share of the old weights comes back.
+    assert (record["settings"]["mix_base"], record["settings"]["mix_share"]) == ("model", KEPT)
+    assert record["mixed_back"]["sha256"] == record["base"]["sha256"]
     assert record["before"][0]["held_out"] == read_json(continued.folder / "model/training.json")["held_out"]
     assert set(record["figures"]["against_base"]) == set(ModelDirectory.open(continued.folder / "model").scheme.ids)
 
