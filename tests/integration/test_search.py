@@ -85,7 +85,7 @@ def test_search_that_nothing_can_judge_is_refused(changes, settings, labelled, t
 def test_missing_package_is_named_with_the_command(settings, labelled, tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "optuna" else find(name, *more))
-    with pytest.raises(MissingExtraError, match=r'a search needs packages .* pip install "indonews-classify\[search\]"'):
+    with pytest.raises(MissingExtraError, match=r'a search needs packages .* pip install "\.\[search\]"'):
         train(settings(data=[labelled], output=tmp_path / "m", search=1), quiet=True)
     assert not (tmp_path / "m").exists()
 
