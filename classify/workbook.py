@@ -36,8 +36,8 @@ class XlsxWriter:
     Texts are written as texts, so that none becomes a formula; one longer than a cell can hold is cut and ends in ``…``.
     """
 
-    def __init__(self, stream: TextIO, scheme: LabelScheme) -> None:
-        self._scheme, self._file = scheme, stream.buffer
+    def __init__(self, stream: TextIO, scheme: LabelScheme, explain: bool = False) -> None:
+        self._scheme, self._explain, self._file = scheme, explain, stream.buffer
         self._book = library().Workbook(write_only=True)
         self._sheet: Any = None
         self._rows = 0
@@ -48,7 +48,7 @@ class XlsxWriter:
         if self._rows == MAX_ROWS:
             self._end()
             self._begin()
-        self._append(record(row, self._scheme))
+        self._append(record(row, self._scheme, self._explain))
 
     def close(self) -> None:
         """Finish the workbook."""
@@ -61,7 +61,7 @@ class XlsxWriter:
         number = len(self._book.worksheets) + 1
         self._sheet = self._book.create_sheet("rows" if number == 1 else f"rows {number}")
         self._sheet.freeze_panes = "A2"
-        names = columns(self._scheme)
+        names = columns(self._scheme, self._explain)
         for at, name in enumerate(names, 1):
             self._sheet.column_dimensions[get_column_letter(at)].width = WIDTHS.get(name, 12)
         self._rows = 0
@@ -84,4 +84,4 @@ class XlsxWriter:
     def _end(self) -> None:
         from openpyxl.utils import get_column_letter
 
-        self._sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns(self._scheme)))}{self._rows}"
+        self._sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns(self._scheme, self._explain)))}{self._rows}"

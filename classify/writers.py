@@ -100,33 +100,42 @@ class JsonlWriter:
         """Nothing is held back."""
 
 
-def columns(scheme: LabelScheme) -> list[str]:
-    """The columns of a table of rows: one a group (labels joined by ``;``), one a label's score."""
+def columns(scheme: LabelScheme, explain: bool = False) -> list[str]:
+    """The columns of a table of rows: one a group (labels joined by ``;``), one a label's score.
+
+    With ``explain``, also who holds each label that is somebody's position, and by what word.
+    """
     groups = [group.id for group in scheme.groups]
-    return ["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture", "title", "date", "outlet"]
+    said = [f"{label}_{part}" for label in _positions(scheme, explain) for part in ("holder", "cue")]
+    return ["document", "index", "start", "end", "text", *groups, *scheme.ids, "review", "furniture", "title", "date", "outlet", *said]
 
 
-def record(row: Row, scheme: LabelScheme) -> list[Any]:
+def _positions(scheme: LabelScheme, explain: bool) -> list[str]:
+    return [label.id for label in scheme if label.holders and explain]
+
+
+def record(row: Row, scheme: LabelScheme, explain: bool = False) -> list[Any]:
     """A row's values for :func:`columns`; ``""`` where there is none."""
     groups = [";".join(row.labels.get(group.id, [])) for group in scheme.groups]
     scores = [row.scores.get(label, "") for label in scheme.ids]
     marks = [";".join(row.review), "true" if row.furniture else "false"]
     meta = [row.meta.title, row.meta.date, row.meta.outlet]
-    return [row.document, row.index, row.start, row.end, row.text, *groups, *scores, *marks, *meta]
+    said = [part for label in _positions(scheme, explain) for part in _holder_and_cue(row.evidence.get(label))]
+    return [row.document, row.index, row.start, row.end, row.text, *groups, *scores, *marks, *meta, *said]
 
 
 class CsvWriter:
     """A header and one record a row, as :func:`columns`."""
 
-    def __init__(self, stream: TextIO, scheme: LabelScheme, header: bool = True) -> None:
-        self._scheme = scheme
+    def __init__(self, stream: TextIO, scheme: LabelScheme, header: bool = True, explain: bool = False) -> None:
+        self._scheme, self._explain = scheme, explain
         self._csv = csv.writer(stream, lineterminator="\n")
         if header:
-            self._csv.writerow(columns(scheme))
+            self._csv.writerow(columns(scheme, explain))
 
     def write(self, row: Row) -> None:
         """Write one record."""
-        self._csv.writerow([inert(value) if isinstance(value, str) else value for value in record(row, self._scheme)])
+        self._csv.writerow([inert(value) if isinstance(value, str) else value for value in record(row, self._scheme, self._explain)])
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -221,16 +230,19 @@ class TableWriter:
         self._rows.clear()
 
 
-def _said(evidence: Mapping[str, Any] | None) -> list[str]:
-    """A line that tells holder and cue: nothing where neither is known, brackets around who is named in a sentence before."""
+def _holder_and_cue(evidence: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Holder and cue, ``""`` where unknown; brackets around who is named in a sentence before."""
     holder, cue = (evidence or {}).get("holder"), (evidence or {}).get("cue")
     name = "" if holder is None else f"({holder['text']})" if holder["inherited"] else holder["text"]
-    said = ": ".join(filter(None, (name, cue["text"] if cue else "")))
+    return name, cue["text"] if cue else ""
+
+
+def _said(evidence: Mapping[str, Any] | None) -> list[str]:
+    """A line that tells holder and cue: nothing where neither is known."""
+    said = ": ".join(filter(None, _holder_and_cue(evidence)))
     return [f"  {visible(said)}"] if said else []
 
 
-# Formats that have room for what `--explain` finds.
-EXPLAINING = ("table", "jsonl")
 FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
     "table": TableWriter,
     "jsonl": JsonlWriter,
@@ -242,13 +254,23 @@ FORMATS: dict[str, Callable[[TextIO, LabelScheme], Writer]] = {
 EVERY_FORMAT = (*FORMATS, "xlsx")
 
 
-def open_writer(format: str, stream: TextIO, scheme: LabelScheme, begun: bool = False) -> Writer:
-    """The writer of a format of ``EVERY_FORMAT``; ``begun`` when ``stream`` holds rows already."""
+def open_writer(format: str, stream: TextIO, scheme: LabelScheme, begun: bool = False, explain: bool = False) -> Writer:
+    """The writer of a format of ``EVERY_FORMAT``.
+
+    Args:
+        format: its name.
+        stream: where to.
+        scheme: the labels.
+        begun: whether ``stream`` holds rows already.
+        explain: whether rows carry evidence.
+    """
     if format == "xlsx":
         from classify.workbook import XlsxWriter
 
-        return XlsxWriter(stream, scheme)
-    return CsvWriter(stream, scheme, header=False) if begun and format == "csv" else FORMATS[format](stream, scheme)
+        return XlsxWriter(stream, scheme, explain)
+    if format == "csv":
+        return CsvWriter(stream, scheme, not begun, explain)
+    return FORMATS[format](stream, scheme)
 
 
 def as_it_was(path: Path) -> str:

@@ -80,8 +80,6 @@ def predict(
         raise ClassifyError("--citable is for --format jsonl")
     if resume and (output is None or format not in ("jsonl", "csv")):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
-    if explain and format not in writers.EXPLAINING:
-        raise ClassifyError(f"--explain has no place in {format}: choose --format {' or '.join(writers.EXPLAINING)}")
     writers.check_output(output, paths)
     if threads:
         # The tokenizer's own threads.
@@ -135,7 +133,7 @@ def predict(
                         partial.commit(chunk, len(finished))
 
         begun = partial is not None and not partial.empty
-        return writers.write_all(progress.count(rows()), writers.open_writer(format, stream, directory.scheme, begun))
+        return writers.write_all(progress.count(rows()), writers.open_writer(format, stream, directory.scheme, begun, explain))
 
     def check(written: int) -> None:
         if problems and not written and output is not None:

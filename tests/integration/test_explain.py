@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -120,13 +121,27 @@ def test_lines_have_no_sentence_before(run_cli, model):
     assert result[1]["evidence"]["us_accusation"]["holder"] is None
 
 
-def test_the_table_shows_holder_and_cue_and_csv_refuses(run_cli, model, tmp_path, assert_refused, nobody):
+def test_tables_show_holder_and_cue(run_cli, model, tmp_path, assert_refused, nobody):
     path = tmp_path / "a.txt"
     path.write_text(ARTICLE, encoding="utf-8")
     shown = run_cli("predict", path, "--model", model, "--explain").stdout
     assert "Kremlin: membantah" in shown
     assert "(Kirby): ujarnya" in shown
     output = tmp_path / "rows.csv"
-    assert_refused(run_cli("predict", path, "--model", model, "--explain", "--output", output), "--explain", "csv", "jsonl")
-    assert not output.exists()
+    assert run_cli("predict", path, "--model", model, "--explain", "--output", output).returncode == 0
+    cells = list(csv.DictReader(output.open(encoding="utf-8")))
+    assert (cells[2]["russian_framing_holder"], cells[2]["russian_framing_cue"]) == ("Kremlin", "membantah")
+    assert ("(Kirby)", "ujarnya") in [(one["us_accusation_holder"], one["us_accusation_cue"]) for one in cells]
+    # Topics are nobody's position.
+    assert [name for name in cells[0] if name.endswith("_holder")] == [
+        "us_accusation_holder",
+        "dprk_denial_holder",
+        "russian_framing_holder",
+    ]
+    workbook = pytest.importorskip("openpyxl")
+    assert run_cli("predict", path, "--model", model, "--explain", "--output", tmp_path / "rows.xlsx").returncode == 0
+    sheet = workbook.load_workbook(tmp_path / "rows.xlsx").active
+    header, *rest = sheet.iter_rows(values_only=True)
+    assert list(header) == list(cells[0])
+    assert [[str(value or "") for value in row[-6:]] for row in rest] == [list(one.values())[-6:] for one in cells]
     assert_refused(run_cli("predict", path, "--model", nobody, "--explain"), "holders")
