@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -92,8 +93,14 @@ def app() -> None:
     """Topics and stances of Indonesian news sentences about North Korea, Russia and the United States."""
 
 
+def _end(number: int, frame: object) -> None:
+    # Unlike the default, lets what was begun be cleared away.
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit code 2."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         sys.exit(app.main(prog_name="classify", standalone_mode=False))
     except click.ClickException as error:

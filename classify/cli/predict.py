@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -139,19 +140,31 @@ def predict(
         if problems and not written and output is not None:
             raise ClassifyError(f"nothing could be classified; {writers.as_it_was(output)}")
 
-    with Progress(paths) as progress:
-        source = flow.chunks(flow.items(paths, options, flow.Watch(failed, progress.document, progress.advance)))
-        if resume and output is not None:
-            from classify.resume import identity, resumable
+    kept = 0
+    try:
+        with Progress(paths) as progress:
+            source = flow.chunks(flow.items(paths, options, flow.Watch(failed, progress.document, progress.advance)))
+            if resume and output is not None:
+                from classify.resume import identity, resumable
 
-            cited = {"citation": citer.run} if citer is not None else {}
-            run = identity(directory, input=paths, format=format, profile=profile, precision=precision, options=asdict(options), **cited)
-            with resumable(output, run) as partial:
-                write(partial.missing(source), partial.stream, partial)
-                check(partial.rows)
-        else:
-            with writers.output(output) as stream:
-                check(write(source, stream))
+                cited = {"citation": citer.run} if citer is not None else {}
+                run = identity(
+                    directory, input=paths, format=format, profile=profile, precision=precision, options=asdict(options), **cited
+                )
+                with resumable(output, run) as partial:
+                    try:
+                        write(partial.missing(source), partial.stream, partial)
+                    finally:
+                        kept = partial.rows
+                    check(partial.rows)
+            else:
+                with writers.output(output) as stream:
+                    check(write(source, stream))
+    except KeyboardInterrupt:
+        if output is not None:
+            more = f"; {kept} rows are kept, and the same command goes on from there" if kept else ""
+            click.echo(f"interrupted: {writers.as_it_was(output)}{more}", err=True)
+        sys.exit(130)
     if problems:
         raise click.exceptions.Exit(2)
 

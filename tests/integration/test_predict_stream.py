@@ -170,6 +170,20 @@ def test_an_interrupt_leaves_whole_rows(start, lines):
     assert process.stderr.read().strip() == b""
 
 
+@linux
+@pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 2)])
+def test_what_is_ended_leaves_the_earlier_output_alone(ending, workers, start, lines, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("earlier\n", encoding="utf-8")
+    process = start("--output", "rows.jsonl", "--workers", workers, stdin=text(lines[:200]))
+    wait_for(lambda: any(tmp_path.glob(".rows.jsonl.*")) and len(children(process)) >= (workers if workers > 1 else 0))
+    process.send_signal(ending)
+    errors = process.stderr.read().decode()
+    assert process.wait(timeout=120) == 128 + ending
+    assert errors == ("interrupted: rows.jsonl was left as it was\n" if ending == signal.SIGINT else "")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert (tmp_path / "rows.jsonl").read_text(encoding="utf-8") == "earlier\n"
+
+
 @signals
 @pytest.mark.parametrize("form", ["jsonl", "table"])
 def test_head_ends_quietly(cli_environment, tiny_model, lines, form):
