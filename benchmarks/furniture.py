@@ -5,8 +5,8 @@
 ``PAGES`` are pages written after the layout of Indonesian outlets: ``# outlet`` opens a page, ``-`` marks a line of furniture and
 ``+`` a sentence of the article. The patterns were written with ``furniture-tuned.txt`` in view; ``furniture-held-out.txt`` came
 after them, and so did ``furniture-unseen*.txt``, each before its first run; the score (``furniture_score.py``) learned from all but
-``furniture-unseen-3.txt``. With ``--articles FOLDER`` (articles as JSON Lines with ``text``) every line that is dropped there is
-printed instead.
+``furniture-unseen-3.txt`` and ``furniture-unseen-4.txt``, which others wrote. With ``--articles FOLDER`` (articles as JSON Lines with
+``text``) every line that is dropped there is printed instead.
 """
 
 from __future__ import annotations

@@ -140,7 +140,8 @@ def benchmark(root):
 
 @pytest.mark.parametrize("gap", ["\n", "\n\n", "\r\n"])
 @pytest.mark.parametrize(
-    ("name", "least"), [("tuned", 0.98), ("held-out", 0.98), ("unseen", 0.97), ("unseen-2", 0.97), ("unseen-3", 0.97), ("more", 0.9)]
+    ("name", "least"),
+    [("tuned", 0.98), ("held-out", 0.98), ("unseen", 0.97), ("unseen-2", 0.97), ("unseen-3", 0.97), ("unseen-4", 0.97), ("more", 0.9)],
 )
 def test_pages_of_many_outlets(benchmark, name, least, gap):
     judged = [
