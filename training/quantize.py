@@ -73,13 +73,12 @@ class Recipe:
     name: str
     bits: int = 8
     tables: bool = True
-    offset: Literal["none", "narrowing", "all"] = "narrowing"
+    offset: Literal["narrowing", "all"] = "narrowing"
     kept: int = 0
 
 
 RECIPES = (
-    Recipe("8-bit weights, activations about nought", offset="none"),
-    Recipe("8-bit weights, activations about nought but after GELU"),
+    Recipe("8-bit weights, activations about nought but after a GELU"),
     Recipe("8-bit weights", offset="all"),
     Recipe("8-bit weights, embeddings kept", tables=False, offset="all"),
     Recipe("7-bit weights", bits=7, offset="all"),
@@ -329,7 +328,7 @@ def int8_graph(path: Path, recipe: Recipe, kept: frozenset[str] = frozenset()) -
             x, name, output = node.input[0], node.input[1], node.output[0]
             integers, step = weights.columns(name, recipe.bits)
             narrowing = integers.shape[0] > integers.shape[1]
-            centred = recipe.offset == "none" or (recipe.offset == "narrowing" and not narrowing)
+            centred = recipe.offset == "narrowing" and not narrowing
             if (x, centred) not in ranges:
                 ranges.add((x, centred))
                 nodes += (_centred if centred else _with_offset)(x, integers.shape[0], constants)

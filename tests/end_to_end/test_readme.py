@@ -41,8 +41,8 @@ def checkout(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name)
     (folder / "data").mkdir()
     with (ROOT / "data" / "sentences.jsonl").open(encoding="utf-8") as lines:
-        rows = lines.readlines()
-    kept = [row for row in rows if '"split": "test"' in row][:60] + [row for row in rows if '"split"' not in row][:150]
+        rows = [(json.loads(line).get("split"), line) for line in lines]
+    kept = [row for split, row in rows if split == "test"][:60] + [row for split, row in rows if not split][:150]
     (folder / "data" / "sentences.jsonl").write_text("".join(kept), encoding="utf-8")
     sentences = "Kremlin menyebut tuduhan itu tidak berdasar.\nHujan turun di Bogor.\n"
     (folder / "sentences.txt").write_text(sentences, encoding="utf-8")
