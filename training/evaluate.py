@@ -128,7 +128,7 @@ def evaluate(
         model: model directory; None for the shipped one.
         data: labelled files or folders.
         pool: articles that labels without text were drawn from.
-        train_data: what the model was trained on, for the TF-IDF baseline; none leaves that baseline out.
+        train_data: what the model was trained on, for the TF-IDF baseline; where none of it was, that baseline is left out.
         keywords: the keyword list; None for the shipped one where its labels fit.
         resamples: bootstrap samples.
         probe: also ask the shipped probes, which are about the shipped labels.
@@ -151,7 +151,8 @@ def evaluate(
     baseline: TfidfLogistic | None = None
     if train_data and record:
         rows = training_examples(record, load(train_data, scheme, joined, layout).examples)
-        baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
+        if rows:
+            baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
     result = measure(classifier, parts(loaded.examples, record), record, keywords, baseline, resamples)
     if probe:
         result["probes"] = [asdict(one) for one in probed]

@@ -293,6 +293,12 @@ def test_foreign_scheme_has_no_keyword_baseline(standard_model, tmp_path, write_
         evaluation.evaluate(standard_model, [data], resamples=10, probe=True)
 
 
+def test_without_training_sentences_there_is_no_linear_baseline(trained, rows, write_rows, tmp_path):
+    other = write_rows(tmp_path / "other.jsonl", rows)
+    result = evaluation.evaluate(trained.path, [other], train_data=[other], resamples=10)
+    assert [(one["name"], set(one["systems"])) for one in result["parts"]] == [("other.jsonl", {"model", "keywords"})]
+
+
 def test_data_that_knows_only_one_group(trained, rows, write_rows, tmp_path):
     partial = [{"id": row["id"], "text": row["text"], "stance": row["stance"]} for row in rows]
     result = evaluation.evaluate(trained.path, [write_rows(tmp_path / "stances.jsonl", partial)], resamples=10)
