@@ -161,6 +161,7 @@ def quantize(
     exact = OnnxEngine(opened, threads=1)
     wanted = _predict(opened, exact, examples)
     sample = examples[:: max(1, len(examples) // TIMED)][:TIMED]
+    source = fused(graph)
     ranked: list[str] = []
     trials: list[Trial] = []
     best: tuple[float, bytes] | None = None
@@ -168,11 +169,11 @@ def quantize(
         for recipe in recipes:
             if recipe.kept and best is not None:
                 break  # keeping matrices only makes it slower
-            if not recipe.tables and not _tables(graph):
+            if not recipe.tables and not _tables(source):
                 continue
             if recipe.kept and not ranked:
-                ranked = _by_sensitivity(opened, graph, sample, exact, trial_path)
-            _write(int8_graph(graph, recipe, frozenset(ranked[: recipe.kept])), graph, trial_path)
+                ranked = _by_sensitivity(opened, source, graph, sample, exact, trial_path)
+            _write(int8_graph(source, recipe, frozenset(ranked[: recipe.kept])), graph, trial_path)
             engine = Int8Engine(opened, trial_path, threads=1)
             got = _predict(opened, engine, examples)
             trial = _compare(recipe, opened, examples, names, wanted, got)
@@ -293,15 +294,17 @@ def _canaries(examples: Sequence[Example], predictions: Sequence[Prediction]) ->
     return [Canary(examples[i].text, examples[i].context, predictions[i].scores) for i in chosen]
 
 
-def _by_sensitivity(opened: ModelDirectory, graph: Path, sample: Sequence[Example], exact: Engine, path: Path) -> list[str]:
+def _by_sensitivity(
+    opened: ModelDirectory, source: onnx.ModelProto, graph: Path, sample: Sequence[Example], exact: Engine, path: Path
+) -> list[str]:
     """The products whose rounding alone moves the scores most, first."""
     labels = opened.scheme.ids
     few = sample[: TIMED // 4]
     wanted = _scores(_predict(opened, exact, few), labels)
-    products = _products(onnx.load(str(graph)))
+    products = _products(source)
     shifts = {}
     for name in products:
-        _write(int8_graph(graph, Recipe(name, tables=False), frozenset(products) - {name}), graph, path)
+        _write(int8_graph(source, Recipe(name, tables=False), frozenset(products) - {name}), graph, path)
         got = _scores(_predict(opened, Int8Engine(opened, path, threads=1), few), labels)
         shifts[name] = float(np.abs(got - wanted).mean())
     return sorted(shifts, key=lambda name: (-shifts[name], name))
@@ -310,15 +313,16 @@ def _by_sensitivity(opened: ModelDirectory, graph: Path, sample: Sequence[Exampl
 # --- the graph
 
 
-def int8_graph(path: Path, recipe: Recipe, kept: frozenset[str] = frozenset()) -> onnx.ModelProto:
-    """The 32-bit graph at ``path`` with its products in integers; ``kept`` names the weights left as they are.
+def int8_graph(source: onnx.ModelProto, recipe: Recipe, kept: frozenset[str] = frozenset()) -> onnx.ModelProto:
+    """The 32-bit graph ``source`` (:func:`fused`) with its products in integers; ``kept`` names the weights left as they are.
 
     A token's activations ``x`` become ``q = round(x / s) + z`` in 0..255. Those about nought take ``s`` from the largest magnitude and 128
     for ``z``, so that ``x @ W = s * step * (q - 128) @ Q`` where ``W = Q * step``: one integer product. Those with an offset take both
     from the smallest and largest value, and ``s * (128 - z) * step * sum(Q)`` is added, whose last factors are constants. No token's
     result depends on another's.
     """
-    graph = _fused(path)
+    graph = onnx.ModelProto()
+    graph.CopyFrom(source)
     weights = _Weights(graph)
     constants = _Constants()
     nodes: list[onnx.NodeProto] = []
@@ -345,19 +349,21 @@ def int8_graph(path: Path, recipe: Recipe, kept: frozenset[str] = frozenset()) -
     return graph
 
 
-def _fused(path: Path) -> onnx.ModelProto:
-    """The graph with each attention, and each activation with its bias, as one operator of the runtime's.
+def fused(path: Path) -> onnx.ModelProto:
+    """The graph at ``path`` with each attention, and each activation with its bias, as one operator of the runtime's.
 
     By the tool that comes with ONNX Runtime, which leaves alone what it does not recognise; the configuration beside the graph's folder
-    says how many heads there are. Sums are not fused with the
-    normalisation after them: the runtime takes four times as long for that as for both.
+    says how many heads there are. Sums are not fused with the normalisation after them: the runtime takes four times as long for that
+    as for both.
     """
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
 
     beside = path.parent.parent / "config.json"
     config = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    heads, width = (config.get("num_attention_heads") or config.get("n_heads") or 0, config.get("hidden_size") or config.get("dim") or 0)
+    # The second names are DistilBERT's; of 0 the tool finds out by itself.
+    heads = config.get("num_attention_heads") or config.get("n_heads") or 0
+    width = config.get("hidden_size") or config.get("dim") or 0
     options = FusionOptions("bert")
     options.use_multi_head_attention = True
     options.enable_embed_layer_norm = options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False
@@ -369,8 +375,8 @@ def _fused(path: Path) -> onnx.ModelProto:
         found = optimizer.optimize_model(str(plain), "bert", heads, width, optimization_options=options, opt_level=0).model
     if all(one.domain != MICROSOFT for one in found.opset_import):
         found.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-    fused: onnx.ModelProto = found
-    return fused
+    graph: onnx.ModelProto = found
+    return graph
 
 
 class _Constants:
@@ -439,9 +445,8 @@ def _products(graph: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(n.input[1] for n in graph.graph.node if n.op_type == "MatMul" and n.input[1] in weights))
 
 
-def _tables(path: Path) -> bool:
+def _tables(graph: onnx.ModelProto) -> bool:
     """Whether there are embeddings in 32 bits."""
-    graph = onnx.load(str(path))
     weights = _Weights(graph)
     return any(node.op_type == "Gather" and weights.is_table(node.input[0]) for node in graph.graph.node)
 

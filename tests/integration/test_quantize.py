@@ -16,7 +16,7 @@ from classify.engine import Int8Engine, OnnxEngine, open_engine
 from classify.errors import DataError
 from classify.modeldir import ModelDirectory
 from training.export import export, save_model
-from training.quantize import RECIPES, Limits, Recipe, _write, int8_graph, quantize
+from training.quantize import RECIPES, Limits, Recipe, _write, fused, int8_graph, quantize
 
 # Networks drawn at random blow every rounding up and, this small, gain no speed; what counts here is what happens after passing.
 WIDE = Limits(changed=0.3, macro_f1=0.3, speedup=0.0)
@@ -63,7 +63,7 @@ def test_every_family_computes_nearly_the_same(family, tmp_path):
     network(family).save_pretrained(tmp_path)
     path = export(tmp_path)
     target = path.with_name("int8.onnx")
-    _write(int8_graph(path, RECIPES[0]), path, target)
+    _write(int8_graph(fused(path), RECIPES[0]), path, target)
     import onnxruntime
 
     exact, rough = (onnxruntime.InferenceSession(str(one), providers=["CPUExecutionProvider"]) for one in (path, target))
@@ -93,7 +93,7 @@ def test_products_are_exact_but_for_rounding(outputs, centred, tmp_path):
     )  # fmt: skip
     path, target = tmp_path / "exact.onnx", tmp_path / "int8.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    _write(int8_graph(path, RECIPES[0]), path, target)
+    _write(int8_graph(fused(path), RECIPES[0]), path, target)
     import onnxruntime
 
     (got,) = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"]).run(None, {"x": x})
@@ -109,7 +109,7 @@ def test_products_are_exact_but_for_rounding(outputs, centred, tmp_path):
 def test_only_what_comes_out_of_a_gelu_costs_a_correction(tmp_path):
     network("bert").save_pretrained(tmp_path)
     path = export(tmp_path)
-    nodes = {recipe.offset: list(int8_graph(path, recipe).graph.node) for recipe in RECIPES[:2]}
+    nodes = {recipe.offset: list(int8_graph(fused(path), recipe).graph.node) for recipe in RECIPES[:2]}
     corrections = {offset: sum(name.endswith("_sums") for node in found for name in node.input) for offset, found in nodes.items()}
     # Two layers, each with six products, one of which has more inputs than outputs.
     assert corrections == {"narrowing": 2, "all": 12}
@@ -122,10 +122,10 @@ def test_only_what_comes_out_of_a_gelu_costs_a_correction(tmp_path):
 def test_a_matrix_can_keep_32_bits(tmp_path):
     network("bert").save_pretrained(tmp_path)
     path = export(tmp_path)
-    weights = [node.input[1] for node in int8_graph(path, RECIPES[0]).graph.node if node.op_type == "MatMulIntegerToFloat"]
-    kept = int8_graph(path, RECIPES[0], frozenset(name.removesuffix("_int8") for name in weights[:3]))
+    weights = [node.input[1] for node in int8_graph(fused(path), RECIPES[0]).graph.node if node.op_type == "MatMulIntegerToFloat"]
+    kept = int8_graph(fused(path), RECIPES[0], frozenset(name.removesuffix("_int8") for name in weights[:3]))
     assert [node.input[1] for node in kept.graph.node if node.op_type == "MatMulIntegerToFloat"] == weights[3:]
-    few = int8_graph(path, Recipe("few bits", bits=7))
+    few = int8_graph(fused(path), Recipe("few bits", bits=7))
     values = [onnx.numpy_helper.to_array(t) for t in few.graph.initializer if t.name in weights]
     assert max(np.abs(one).max() for one in values) == 63
 
