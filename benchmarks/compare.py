@@ -65,6 +65,8 @@ def one(args: argparse.Namespace, name: str, seed: int, changes: dict[str, Any])
     directory = args.output / f"{name}-{seed}"
     recipe = yaml.safe_load(args.config.read_text(encoding="utf-8"))
     flags = {"base": args.base, "pool": args.pool or [], "output": directory, "seed": seed, "export": False}
+    common = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
+    flags |= {key: value for key, value in common.items() if value}
     settings = build(TrainSettings, {**recipe, **flags, **changes}, where=f"variant '{name}'")
     train(settings, quiet=True)
     kept = directory.with_suffix(".json")
@@ -104,6 +106,9 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, help="of all variants, instead of the recipe's")
+    parser.add_argument("--batch-size", type=int, help="of all variants, instead of the recipe's")
+    parser.add_argument("--learning-rate", type=float, help="of all variants, instead of the recipe's")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--keep", action="store_true", help="keep the model directories")
     parser.add_argument("--run", nargs=2, metavar=("NAME", "SEED"), help=argparse.SUPPRESS)

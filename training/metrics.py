@@ -181,12 +181,18 @@ def calibration_error(scores: NDArray[np.float64], wanted: Flags, bins: int = 10
     return sum(size * abs(mean - share) for mean, share, size in rows) / len(scores), rows
 
 
-def macro_f1(given: Flags, wanted: Flags, mask: Flags, scheme: LabelScheme) -> float:
-    """Mean over the groups of their macro-F1, labels without support left out: what early stopping watches."""
+def group_macro_f1(given: Flags, wanted: Flags, mask: Flags, scheme: LabelScheme) -> dict[str, float]:
+    """Macro-F1 of every group, labels without support left out; a group without any is left out as a whole."""
     scores = label_scores(given, wanted, mask)
-    means = []
-    for _, columns in scheme.spans():
+    means = {}
+    for group, columns in scheme.spans():
         supported = [scores["f1"][i] for i in range(columns.start, columns.stop) if scores["support"][i] > 0]
         if supported:
-            means.append(float(np.mean(supported)))
-    return float(np.mean(means)) if means else 0.0
+            means[group.id] = float(np.mean(supported))
+    return means
+
+
+def macro_f1(given: Flags, wanted: Flags, mask: Flags, scheme: LabelScheme) -> float:
+    """Mean over the groups of their macro-F1, labels without support left out: what early stopping watches."""
+    means = group_macro_f1(given, wanted, mask, scheme)
+    return float(np.mean(list(means.values()))) if means else 0.0
