@@ -118,15 +118,17 @@ def teach(args: argparse.Namespace) -> None:
     if len(set(fold.tolist())) < args.folds:
         raise DataError(f"{len(known)} training sentences are too few for {args.folds} folds: give more data or fewer folds")
 
+    output: Path = args.output
+
     def kept(number: int) -> Path:
-        return args.output.with_name(f".{args.output.name}.fold{number}.npz")
+        return output.with_name(f".{args.output.name}.fold{number}.npz")
 
     for number in range(args.folds) if args.fold is None else [args.fold]:
         if kept(number).exists():
             continue
         inside = [example for example, one in zip(known, fold, strict=True) if one != number]
         outside = [example for example, one in zip(known, fold, strict=True) if one == number]
-        folder = args.output.with_name(f".{args.output.name}.fold{number}")
+        folder = output.with_name(f".{args.output.name}.fold{number}")
         scores = answer(
             replace(settings, seed=settings.seed + number), scheme, inside, [*outside, *others, *development], folder, args.quiet
         )
@@ -155,7 +157,7 @@ def teach(args: argparse.Namespace) -> None:
     if development:
         print(f"the teachers' mean on the development split: {figures(rest[len(others) :], development, scheme)}")
     rows = zip([*known, *others], [*merged, *rest[: len(others)]], strict=True)
-    SoftLabels(scheme.ids, {key(example): row for example, row in rows}).save(args.output)
+    SoftLabels(scheme.ids, {key(example): row for example, row in rows}).save(output)
     for number in range(args.folds):
         kept(number).unlink()
     print(f"wrote {args.output}: {len(known) + len(others)} sentences")
