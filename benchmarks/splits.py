@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -48,7 +47,7 @@ from training.corpus import read_texts
 from training.dataset import Example, Pool, load, scored, targets
 from training.finetune import Collator, Encoded, TrainSettings, fit, predict_logits
 from training.metrics import figures
-from training.settings import build
+from training.settings import load as settings_from
 
 QUARTERS = 4
 DIVISIONS = ("sentence", "article", "outlet")
@@ -91,12 +90,14 @@ def share_of(examples: Sequence[Example], share: float, seed: int) -> set[str]:
     return set(np.random.default_rng(seed).permutation(names)[: round(share * len(names))].tolist())
 
 
-def prepare(args: argparse.Namespace) -> tuple[TrainSettings, LabelScheme, list[Example], list[str]]:
-    """The recipe, the labels, all sentences and the outlets they are from (as their groups' names)."""
-    recipe = yaml.safe_load(args.config.read_text(encoding="utf-8"))
-    plain = {"base": args.base, "pool": args.pool, "output": args.output, "soft_labels": None, "unlabelled": False}
+Prepared = tuple[TrainSettings, LabelScheme, list[Example], list[str]]
+
+
+def prepare(args: argparse.Namespace) -> Prepared:
+    """The recipe without teachers, the labels, all sentences, and for each the side it is on."""
     changed = {"epochs": args.epochs, "batch_size": args.batch_size, "learning_rate": args.learning_rate}
-    settings = build(TrainSettings, {**recipe, **plain, **{k: v for k, v in changed.items() if v}}, where=str(args.config))
+    given = {"base": args.base, "pool": args.pool, "output": args.output, **changed}
+    settings = replace(settings_from(TrainSettings, args.config, given), soft_labels=None, unlabelled=False)
     scheme = LabelScheme.load(settings.labels)
     examples = load(settings.data, scheme, Pool(args.pool)).examples
     return settings, scheme, examples, splits.assign(examples, 0.0, 0.0, settings.split_seed)
@@ -109,8 +110,8 @@ def one(args: argparse.Namespace, system: str, kind: str, number: int) -> None:
     settings, scheme, examples, sides = prepare(args)
     if kind in DIVISIONS:
         quarter = quarters(kind, examples, outlets_by_group(args.pool, examples))
-        asked = [i for i, one in enumerate(quarter) if one == number]
-        learned = [i for i, (one, side) in enumerate(zip(quarter, sides, strict=True)) if one != number and side != "test"]
+        asked = [i for i, part in enumerate(quarter) if part == number]
+        learned = [i for i, (part, side) in enumerate(zip(quarter, sides, strict=True)) if part != number and side != "test"]
         seed = settings.seed + number
     else:
         asked = [i for i, side in enumerate(sides) if side in ("development", "test")]
@@ -150,17 +151,17 @@ def answers(
     scores = np.zeros((len(asked), len(scheme)), dtype=np.float32)
     for column in range(len(scheme)):
         use = ~np.isnan(known[:, column])
-        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight=None, max_iter=300))
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
         head.fit(states[np.asarray(learned)[use]], known[use, column] > 0.5)
         scores[:, column] = head.predict_proba(states[np.asarray(asked)])[:, 1]
     return scores
 
 
-def represent(args: argparse.Namespace) -> None:
+def represent(args: argparse.Namespace, prepared: Prepared) -> None:
     """What the base makes of every sentence, ``(sentences, width)``, kept in DIR."""
     import torch
 
-    settings, scheme, examples, _ = prepare(args)
+    settings, scheme, examples, _ = prepared
     tokenizer, model = load_tokenizer(settings.base), load_model(settings.base, scheme, 0.0, 0).base_model.eval()
     encoded = Encoded(examples, scheme, tokenizer, settings, training=False)
     order = sorted(range(len(examples)), key=lambda i: len(encoded[i]["input_ids"]))
@@ -189,9 +190,9 @@ def judged(scores: np.ndarray, rows: Sequence[Example], scheme: LabelScheme) -> 
     return figures(given, wanted, mask, scheme, [row.group for row in rows]).as_dict()
 
 
-def table(args: argparse.Namespace) -> str:
-    """What is there, as Markdown; also written as JSON."""
-    _, scheme, examples, sides = prepare(args)
+def measured(args: argparse.Namespace, prepared: Prepared) -> dict[str, Any]:
+    """The figures of all runs that are there, also written as JSON."""
+    _, scheme, examples, sides = prepared
     result: dict[str, Any] = {"divide": {}, "shares": {}}
     for system in args.system:
         for kind in args.divide:
@@ -199,7 +200,7 @@ def table(args: argparse.Namespace) -> str:
             if not all(part.exists() for part in parts):
                 continue
             saved = [np.load(part, allow_pickle=False) for part in parts]
-            asked, scores = np.concatenate([one["asked"] for one in saved]), np.concatenate([one["scores"] for one in saved])
+            asked, scores = np.concatenate([run["asked"] for run in saved]), np.concatenate([run["scores"] for run in saved])
             result["divide"].setdefault(system, {})[kind] = judged(scores, [examples[i] for i in asked], scheme)
         for share in args.shares:
             runs = []
@@ -217,7 +218,7 @@ def table(args: argparse.Namespace) -> str:
             if runs:
                 result["shares"].setdefault(system, {})[f"{share:g}"] = runs
     (args.output / "splits.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return "\n".join([*divided(result["divide"], scheme), "", *shared(result["shares"], scheme)])
+    return result
 
 
 def divided(result: dict[str, Any], scheme: LabelScheme) -> list[str]:
@@ -306,18 +307,19 @@ def main() -> None:
     kinds = [(kind, n) for n in range(QUARTERS) for kind in args.divide] + [(f"{s:g}", n) for n in args.seeds for s in args.shares]
     names = [(system, kind, n) for system in args.system for kind, n in kinds]
     wanted = [name for name in names if not (args.output / ("{}-{}-{}.npz".format(*name))).exists()]
+    prepared = prepare(args)
     if "head" in args.system and not (args.output / "states.npy").exists():
-        represent(args)
+        represent(args, prepared)
 
     def start(job: tuple[str, str, int]) -> int:
         return subprocess.run([sys.executable, *sys.argv, "--run", *map(str, job)]).returncode
 
     with ThreadPoolExecutor(args.jobs) as workers:
         failed = ["{}-{}-{}".format(*job) for job, status in zip(wanted, workers.map(start, wanted), strict=True) if status]
-    print(table(args))
-    if args.plot:
-        shares = json.loads((args.output / "splits.json").read_text(encoding="utf-8"))["shares"]
-        plot(args.plot, next(iter(shares.values())), prepare(args)[1])
+    scheme, result = prepared[1], measured(args, prepared)
+    print("\n".join([*divided(result["divide"], scheme), "", *shared(result["shares"], scheme)]))
+    if args.plot and result["shares"]:
+        plot(args.plot, next(iter(result["shares"].values())), scheme)
     if failed:
         sys.exit(f"error: {', '.join(failed)} failed; the same command tries them again")
 

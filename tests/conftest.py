@@ -1,5 +1,6 @@
 """Shared fixtures: a real, tiny model directory, a tiny base to fine-tune, and the real command line."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -60,6 +61,19 @@ SENTENCES = [
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def load_benchmark():
+    """`load_benchmark("furniture")`: a script of `benchmarks/` as a module."""
+
+    def load(name: str):
+        spec = importlib.util.spec_from_file_location(f"{name}_benchmark", ROOT / f"benchmarks/{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

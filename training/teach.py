@@ -20,19 +20,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from classify.decisions import Decisions, decide, probabilities
 from classify.errors import ClassifyError, DataError, SettingsError
 from classify.labels import LabelScheme
-from training import splits
+from training import recipes, splits
 from training.corpus import HeldOut
 from training.dataset import Example, Pool, load, scored, targets
 from training.distil import SoftLabels, key, unlabelled
 from training.finetune import TrainSettings, fit, predict_logits
 from training.metrics import group_macro_f1
-from training.settings import build
+from training.settings import load as settings_from
 
 
 def answer(
@@ -97,18 +96,14 @@ def teach(args: argparse.Namespace) -> None:
         raise SettingsError(f"--folds must be at least 2 and --fold below it, not {args.folds} and {args.fold}")
     if not args.output.parent.is_dir():
         raise SettingsError(f"cannot write {args.output}: there is no folder {args.output.parent}")
-    try:
-        recipe = yaml.safe_load(args.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SettingsError(f"the recipe {args.config} cannot be read ({error})") from None
     flags = {"base": args.base, "data": args.data, "labels": args.labels, "pool": args.pool, "output": args.output}
-    settings = build(TrainSettings, {**recipe, **{name: value for name, value in flags.items() if value}}, where=str(args.config))
+    settings = settings_from(TrainSettings, args.config, flags)
     scheme = LabelScheme.load(settings.labels)
     loaded = load(settings.data, scheme, Pool(settings.pool) if settings.pool else None)
     if loaded.without_text:
         print(f"{loaded.without_text} labels of real sentences were left out: their articles are not in the pool", file=sys.stderr)
     # As `classify train` divides them by default: what a student is judged by, nobody may whisper to it.
-    sides = splits.assign(loaded.examples, 0.1, 0.1, settings.split_seed)
+    sides = splits.assign(loaded.examples, recipes.VALIDATION, recipes.TEST, settings.split_seed)
     held = [example for example, side in zip(loaded.examples, sides, strict=True) if side != "train"]
     known = [example for example, side in zip(loaded.examples, sides, strict=True) if side == "train"]
     others = unlabelled(Pool(args.unlabelled), loaded.examples, held, HeldOut(args.held_out, whole=True)) if args.unlabelled else []
@@ -121,14 +116,14 @@ def teach(args: argparse.Namespace) -> None:
     output: Path = args.output
 
     def kept(number: int) -> Path:
-        return output.with_name(f".{args.output.name}.fold{number}.npz")
+        return output.with_name(f".{output.name}.fold{number}.npz")
 
     for number in range(args.folds) if args.fold is None else [args.fold]:
         if kept(number).exists():
             continue
         inside = [example for example, one in zip(known, fold, strict=True) if one != number]
         outside = [example for example, one in zip(known, fold, strict=True) if one == number]
-        folder = output.with_name(f".{args.output.name}.fold{number}")
+        folder = kept(number).with_suffix("")
         scores = answer(
             replace(settings, seed=settings.seed + number), scheme, inside, [*outside, *others, *development], folder, args.quiet
         )

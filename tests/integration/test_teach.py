@@ -87,7 +87,7 @@ def test_labels_learnt_by_heart_are_not_repeated_about_sentences_not_seen(tmp_pa
     [
         (("--fold", "2"), "error: --folds must be at least 2 and --fold below it, not 2 and 2"),
         (("--data", "nowhere.jsonl"), "error: there is no data file or folder at nowhere.jsonl"),
-        (("--config", "nowhere.yaml"), "error: the recipe nowhere.yaml cannot be read"),
+        (("--config", "nowhere.yaml"), "error: cannot read the settings file nowhere.yaml: No such file or directory"),
     ],
 )
 def test_mistakes_get_one_sentence(tmp_path, teach, more, message):

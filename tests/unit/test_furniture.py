@@ -131,11 +131,8 @@ def test_the_end_of_the_page_is_furniture_only_once_most_of_the_article_has_pass
 
 
 @pytest.fixture(scope="module")
-def benchmark(root):
-    spec = importlib.util.spec_from_file_location("furniture_benchmark", root / "benchmarks/furniture.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_benchmark):
+    return load_benchmark("furniture")
 
 
 @pytest.mark.parametrize("gap", ["\n", "\n\n", "\r\n"])

@@ -1,6 +1,5 @@
 """How a comparison of splits divides real sentences: the same sentences each time, only otherwise grouped."""
 
-import importlib.util
 from collections import Counter
 
 import pytest
@@ -9,11 +8,8 @@ from training.dataset import Example
 
 
 @pytest.fixture(scope="module")
-def benchmark_module(root):
-    spec = importlib.util.spec_from_file_location("splits_benchmark", root / "benchmarks/splits.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark_module(load_benchmark):
+    return load_benchmark("splits")
 
 
 WORDS = [
