@@ -29,9 +29,10 @@ from classify.decisions import decide
 from classify.modeldir import ModelDirectory
 from training.dataset import Pool, load, scored, targets
 from training.distil import scores
-from training.finetune import TrainSettings, train
+from training.finetune import train
 from training.metrics import label_scores
 from training.settings import build
+from training.train_settings import TrainSettings
 
 
 def figures(directory: Path, settings: TrainSettings, pool: list[Path] | None, gold: Path | None) -> dict[str, Any]:

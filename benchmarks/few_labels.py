@@ -34,9 +34,12 @@ from classify.decisions import Decisions, decide, probabilities
 from classify.labels import LabelScheme
 from training import recipes
 from training.dataset import Example, scored, targets
-from training.finetune import Collator, Encoded, Run, TrainSettings, _level, fit, predict_logits, prepare
+from training.encoding import Collator, Encoded
+from training.fitting import Run, fit, predict_logits, prepare
 from training.headstart import start_head
 from training.metrics import macro_f1
+from training.train_settings import TrainSettings
+from training.trainer import level
 
 # What each way changes of the settings below; `steps` is the number of steps of sixteen sentences.
 WAYS: dict[str, dict[str, Any]] = {
@@ -75,7 +78,7 @@ def contrast(run: Run, examples: Sequence[Example], scheme: LabelScheme, setting
     with torch.no_grad():
         mean = torch.cat([vectors(batch) for batch in known.batches(collate)]).mean(0)
     half, top = round(0.5 * model.config.num_hidden_layers), model.config.num_hidden_layers
-    trained = [values for name, values in model.named_parameters() if half < _level(name) < top]
+    trained = [values for name, values in model.named_parameters() if half < level(name) < top]
     optimizer = torch.optim.AdamW(trained, lr=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps)))
     model.train()

@@ -34,8 +34,9 @@ from classify.cli._extras import quiet_libraries
 from classify.decisions import Decisions, decide, probabilities
 from classify.labels import Group, Label, LabelScheme
 from training.dataset import Example, scored, targets
-from training.finetune import TrainSettings, fit, predict_logits
+from training.fitting import fit, predict_logits
 from training.metrics import macro_f1
+from training.train_settings import TrainSettings
 
 # Wilie et al. 2020, table 5, and one row measured here.
 PUBLISHED = {

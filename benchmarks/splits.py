@@ -45,9 +45,11 @@ from training.base import load_model, load_tokenizer
 from training.baselines import TfidfLogistic
 from training.corpus import read_texts
 from training.dataset import Example, Pool, load, scored, targets
-from training.finetune import Collator, Encoded, TrainSettings, fit, predict_logits
+from training.encoding import Collator, Encoded
+from training.fitting import fit, predict_logits
 from training.metrics import figures
 from training.settings import load as settings_from
+from training.train_settings import TrainSettings
 
 QUARTERS = 4
 DIVISIONS = ("sentence", "article", "outlet")

@@ -35,8 +35,9 @@ from classify.suggest import STRATEGIES, Candidate, Pool, choose
 from classify.tasks import Labelled
 from training.dataset import Example, load, scored, targets
 from training.dataset import Pool as Articles
-from training.finetune import TrainSettings, fit, predict_logits
+from training.fitting import fit, predict_logits
 from training.metrics import macro_f1
+from training.train_settings import TrainSettings
 
 HELD_OUT = ("test", "development")
 # With so few sentences none can be kept for thresholds or early stopping.

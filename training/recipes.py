@@ -14,7 +14,7 @@ from classify.labels import LabelScheme
 from training.dataset import Example, scored, targets
 
 if TYPE_CHECKING:
-    from training.finetune import TrainSettings
+    from training.train_settings import TrainSettings
 
 RECIPES = ("auto", "full", "few")
 # With fewer labelled sentences a label than this a tenth of them says too little to stop by (benchmarks/few_labels.py).

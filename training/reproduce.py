@@ -15,8 +15,10 @@ from classify.modeldir import ModelDirectory
 from classify.resources import file_digest, resource
 from training.dataset import data_files
 from training.evaluate import record_of
-from training.finetune import TrainSettings, machine, train
+from training.finetune import train
+from training.record import machine
 from training.settings import build
+from training.train_settings import TrainSettings
 
 # Macro-F1 of a run repeated on another processor, or with other versions, may differ by this much: rounding takes other turns.
 TOLERANCE = 0.02

@@ -17,7 +17,8 @@ from training import processes, recipes
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-    from training.finetune import GroupedTrainer, TrainSettings
+    from training.train_settings import TrainSettings
+    from training.trainer import GroupedTrainer
 
 logger = logging.getLogger(__name__)
 

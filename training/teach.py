@@ -29,9 +29,10 @@ from training import recipes, splits
 from training.corpus import HeldOut
 from training.dataset import Example, Pool, load, scored, targets
 from training.distil import SoftLabels, key, unlabelled
-from training.finetune import TrainSettings, fit, predict_logits
+from training.fitting import fit, predict_logits
 from training.metrics import group_macro_f1
 from training.settings import load as settings_from
+from training.train_settings import TrainSettings
 
 
 def answer(

@@ -78,9 +78,9 @@ def train(
     quiet_libraries()
     from training import processes
     from training.diff import table
-    from training.finetune import TrainSettings
     from training.finetune import train as run
     from training.settings import load
+    from training.train_settings import TrainSettings
 
     flags = {
         "data": data, "labels": labels, "base": base, "output": output, "pool": pool, "seed": seed, "recipe": recipe,

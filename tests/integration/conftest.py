@@ -186,8 +186,8 @@ def recipe(tmp_path_factory, tiny_base, root) -> Path:
 @pytest.fixture(scope="session")
 def settings(recipe) -> Callable:
     """`settings(output=..., data=[...], ...)`: the recipe with some settings changed."""
-    from training.finetune import TrainSettings
     from training.settings import load
+    from training.train_settings import TrainSettings
 
     return lambda **changes: load(TrainSettings, recipe, changes)
 

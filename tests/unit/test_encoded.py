@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerFast
 
 from classify.labels import LabelScheme
 from training.dataset import Example
-from training.finetune import Encoded, TrainSettings
+from training.encoding import Encoded
+from training.train_settings import TrainSettings
 
 SCHEME = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": ["trade", "war"]}, {"id": "stance", "labels": ["pro", "con"]}]})
 

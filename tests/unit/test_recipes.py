@@ -8,7 +8,7 @@ from classify.errors import SettingsError
 from classify.labels import LabelScheme
 from training import recipes
 from training.dataset import Example
-from training.finetune import TrainSettings
+from training.train_settings import TrainSettings
 
 SCHEME = LabelScheme.from_dict(
     {"groups": [{"id": "tone", "exclusive": True, "labels": ["good", "bad"]}, {"id": "topic", "labels": ["war", "trade"]}]}

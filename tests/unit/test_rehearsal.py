@@ -16,8 +16,9 @@ from classify.modeldir import ModelDirectory
 from training.base import load_model
 from training.dataset import Example
 from training.diff import matches
-from training.finetune import Encoded, TrainSettings
+from training.encoding import Encoded
 from training.rehearsal import Protection, as_new, carry_head, inherited_decisions, trained
+from training.train_settings import TrainSettings
 
 STANCES = ["us_accusation", "dprk_denial", {"id": "moscow_framing", "renamed_from": "russian_framing"}]
 # One topic gone, one new and first, the others in another order; one stance renamed.

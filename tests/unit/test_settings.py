@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from classify.errors import SettingsError
-from training.finetune import TrainSettings
 from training.pretrain import PretrainSettings, Stage
 from training.settings import as_dict, build, load
+from training.train_settings import TrainSettings
 
 NEEDED = {"base": "base", "output": "model", "data": ["data"]}
 NEEDED_TO_PRETRAIN = {"corpus": ["corpus.txt"], "output": "base"}
