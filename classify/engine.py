@@ -206,7 +206,7 @@ def open_engine(directory: ModelDirectory, threads: int | None = None, precision
 
     Args:
         directory: the model.
-        threads: processor threads to use; None leaves the choice to the runtime.
+        threads: processor threads to use, of which no more than there are processors; None leaves the choice to the runtime.
         precision: one of ``PRECISIONS``: 8-bit integers where they proved themselves (``auto``), or 32-bit arithmetic always (``fp32``).
 
     Raises:
@@ -215,6 +215,9 @@ def open_engine(directory: ModelDirectory, threads: int | None = None, precision
     """
     if precision not in PRECISIONS:
         raise SettingsError(f"unknown precision '{precision}': choose {' or '.join(PRECISIONS)}")
+    if threads:
+        # The runtime would start any number it is told, until the machine stands still.
+        threads = min(threads, processors())
     if precision == "auto" and directory.int8 is not None and (engine := _checked_int8(directory, directory.int8, threads)):
         return engine
     if directory.onnx is not None:

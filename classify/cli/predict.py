@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from classify.errors import ClassifyError
+from classify.resources import processors
 
 if TYPE_CHECKING:
     from classify.classifier import Classifier
@@ -41,7 +42,13 @@ _FILE = click.Path(path_type=Path)
 @click.option("--profile", default="balanced", show_default=True, help="balanced (best F1) or precise (fewer labels, surer ones).")
 @click.option("--precision", default="auto", show_default=True, help="auto (8-bit integers where they proved themselves) or fp32.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads of a worker; by default all cores.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, for long inputs on many cores.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes, for long inputs on many cores; no more than those.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), help="Sentences run at once; by default those of one length.")
 def predict(
     paths: tuple[str, ...],
@@ -82,7 +89,10 @@ def predict(
     if resume and (output is None or format not in ("jsonl", "csv")):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
     writers.check_output(output, paths)
+    # More of either than there are processors slows the machine down, or brings it to a stand; two processes are always granted.
+    workers = min(workers, max(2, processors()))
     if threads:
+        threads = min(threads, processors())
         # The tokenizer's own threads.
         os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
     opening = _Opening(model, threads, profile, precision, network=workers == 1 or citable)

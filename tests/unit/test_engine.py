@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from classify.engine import OnnxEngine, TorchEngine, open_engine, padded
 from classify.errors import ModelDirectoryError
 from classify.modeldir import ModelDirectory
+from classify.resources import processors
+
+TASKS = Path("/proc/self/task")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,15 @@ def test_padding_fills_up_to_the_longest_and_is_masked(tiny_model):
     assert arrays["attention_mask"].sum(axis=1).tolist() == [len(short), len(long)]
     assert arrays["token_type_ids"][1].tolist() == long.type_ids
     assert max(long.type_ids) == 1
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="threads are counted in /proc")
+def test_no_more_threads_are_started_than_there_are_processors(tiny_model):
+    directory = ModelDirectory.open(tiny_model)
+    before = len(list(TASKS.iterdir()))
+    engine = open_engine(directory, threads=5000)
+    engine.logits(encode(directory, ["Kim", "Putin"]))
+    assert len(list(TASKS.iterdir())) - before <= processors()
 
 
 @pytest.mark.parametrize("which", ["tiny_model", "two_inputs"])
