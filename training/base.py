@@ -58,7 +58,7 @@ class Base:
 
     def record(self) -> dict[str, str]:
         """What names this base for good: name, revision, commit and digest of the weights, each where it is known."""
-        files = _weights(self.path)
+        files = weight_files(self.path)
         digest = file_digest(files) if files else None
         known = {"name": self.name, "revision": self.revision, "commit": self.commit, "sha256": digest}
         return {key: value for key, value in known.items() if value}
@@ -74,12 +74,29 @@ def resolve(base: str | Path) -> Base:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise SettingsError(f"the base {base} has no config.json: give the directory that save_pretrained wrote")
+        read_config(path)
         return Base(path.resolve().name, path, commit=_commit(path))
     name, _, revision = str(base).partition("@")
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise SettingsError(f"the base {base} is not a directory: give a model directory or a hub id such as owner/name")
     found = _fetch(name, revision or None)
     return Base(name, found, revision or None, _commit(found))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """``config.json`` of a base.
+
+    Raises:
+        SettingsError: when it is damaged.
+    """
+    file = path / "config.json"
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file} cannot be read ({error}): take it from where the base came from") from None
+    if not isinstance(loaded, dict):
+        raise SettingsError(f"{file} does not hold a JSON object: take it from where the base came from")
+    return loaded
 
 
 def _fetch(name: str, revision: str | None) -> Path:
@@ -90,10 +107,10 @@ def _fetch(name: str, revision: str | None) -> Path:
     at = f"{name}@{revision}" if revision else name
     try:
         path = Path(snapshot_download(name, revision=revision, allow_patterns=list(_SMALL)))
-        if not _weights(path) and not constants.HF_HUB_OFFLINE:
+        if not weight_files(path) and not constants.HF_HUB_OFFLINE:
             logger.warning("fetching the weights of %s from the hub", at)
         snapshot_download(name, revision=path.name, allow_patterns=list(_SAFE))
-        if not _weights(path):
+        if not weight_files(path):
             # A pickle only where there is nothing better, and of the same commit.
             snapshot_download(name, revision=path.name, allow_patterns=list(_PICKLED))
     except HFValidationError:
@@ -128,7 +145,7 @@ def _commit(path: Path) -> str | None:
     return first if _COMMIT.fullmatch(first) else None
 
 
-def _weights(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
     """The files of weights that loading will read: safetensors before pickles."""
     for patterns in (_SAFE, _PICKLED):
         if files := sorted({file for pattern in patterns[:2] for file in path.glob(pattern)}):

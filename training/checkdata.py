@@ -10,7 +10,7 @@ from pathlib import Path
 from classify.errors import DataError
 from classify.labels import LabelScheme
 from training.columns import Layout
-from training.dataset import Example, FileRows, Pool, data_files, normalise, read_file
+from training.dataset import Example, FileRows, Pool, content_id, data_files, normalise, read_file
 from training.splits import near_duplicates
 
 # Longer texts are hardly one sentence; the model would cut them.
@@ -124,6 +124,8 @@ def _identifiers(examples: Sequence[Example]) -> list[Finding]:
     seen: dict[tuple[str, str], Example] = {}
     found = []
     for example in examples:
+        if example.id == content_id(example.text, example.context):
+            continue  # it has no id
         key = (example.where.rsplit(":", 1)[0], example.id)
         if key in seen:
             found.append(Finding(True, example.where, f"the id '{example.id}' was used at {seen[key].where} already"))

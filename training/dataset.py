@@ -119,6 +119,11 @@ def decode(where: str, line: str) -> dict[str, Any]:
     return row
 
 
+def content_id(text: str, context: str) -> str:
+    """What a sentence is called that has no id."""
+    return digest(f"{text}\n{context}")[:16]
+
+
 def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
     """One row as an example.
 
@@ -154,12 +159,13 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
     for key, value in (("disputed", disputed), ("unknown", unknown)):
         if not isinstance(value, (list, tuple)):
             raise DataError(f'{where}: "{key}" must be a list of label ids, not {value!r}')
-    # Without the folder, so that the same file is recognised from wherever it is named.
-    identity = str(row["id"] if row.get("id") not in (None, "") else Path(where).name)
+    context = str(row.get("context") or "")
+    # By what it says, not by its line, so that what was kept aside is known again when rows were added or sorted.
+    identity = str(row["id"] if row.get("id") not in (None, "") else content_id(text, context))
     return Example(
         id=identity,
         text=text.strip(),
-        context=str(row.get("context") or ""),
+        context=context,
         labels=labels,
         group=str(row.get("group") or identity),
         origin=str(row.get("origin") or row.get("source") or ""),
@@ -392,12 +398,21 @@ def load(
             logger.warning("%s: %d of %d rows cannot be used and were left out:", file.path.name, file.lost, file.size)
             for text in shown(file.rejected):
                 logger.warning("  %s", text)
-    examples = [example for file in files for example in file.examples]
+    examples = [example for file in files for example in _told_apart(file.examples)]
     missing = sum(file.without_text for file in files)
     if not examples:
         hint = " (labels of real sentences need --pool, the articles they were drawn from)" if missing else ""
         raise DataError(f"no labelled sentence found in {', '.join(str(path) for path in paths)}{hint}")
     return Loaded(examples, missing, tuple(lost), sum(file.unlabelled for file in files))
+
+
+def _told_apart(examples: Sequence[Example]) -> list[Example]:
+    """The examples of a file, each under an id of its own: ids that name documents, say, stand at several sentences."""
+    times = Counter(example.id for example in examples)
+    return [
+        example if times[example.id] == 1 else replace(example, id=f"{example.id}#{content_id(example.text, example.context)}")
+        for example in examples
+    ]
 
 
 def shown(rejected: Sequence[Rejected]) -> list[str]:

@@ -185,12 +185,12 @@ def table(labels: dict[str, Any], old: str = "old", new: str = "new") -> list[st
     return lines
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """The comparison for people."""
+def markdown(result: dict[str, Any], old: str = "old", new: str = "new") -> str:
+    """The comparison for people; the models are called by these names."""
     lines = [f"### {result['sentences']} sentences, {result['documents']} documents that neither model was trained on", ""]
     if result["left_out"]:
         lines += [f"{result['left_out']} sentences were left out, because one of the two was trained on them.", ""]
-    lines += table(result["labels"])
+    lines += table(result["labels"], old, new)
     for key, title in (("only_old", "Only the old model has"), ("only_new", "Only the new model has")):
         if result[key]:
             rows = [

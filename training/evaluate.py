@@ -315,8 +315,10 @@ def markdown(result: dict[str, Any]) -> str:
         lines += ["", "| " + " | ".join(columns) + " |", "|---|" + "--:|" * (len(columns) - 1)]
         for label in result["labels"]:
             row = part["systems"]["model"]["labels"][label]
-            others = [f"{part['systems'][name]['labels'][label]['f1'][0]:.3f}" for name in systems[1:]]
-            figures_of = [_cell(row[kind]) for kind in ("precision", "recall", "f1")]
+            # Without a sentence of the label there is nothing to find.
+            there = row["support"] > 0
+            others = [f"{part['systems'][name]['labels'][label]['f1'][0]:.3f}" if there else "-" for name in systems[1:]]
+            figures_of = [_cell(row[kind]) if there else "-" for kind in ("precision", "recall", "f1")]
             lines.append("| " + " | ".join([label, str(row["support"]), *figures_of, *others]) + " |")
         lines += ["", "| label | calibration error | from 0.1 up | `precise`: given | precision | recall |", "|---|--:|--:|--:|--:|--:|"]
         for label in result["labels"]:

@@ -24,11 +24,11 @@ from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
 from classify.resources import file_digest
 from training import distil, errors, processes, recipes, search, splits
-from training.base import resolve
+from training.base import read_config, resolve
 from training.calibrate import calibration, choose_thresholds, fold_into_head
 from training.card import write_card
 from training.dataset import Example, Pool, data_files, load, scored, targets
-from training.diff import compare, matches
+from training.diff import compare, markdown, matches
 from training.evaluate import Part, macro_figures, measure, parts, record_of, unseen
 from training.fitting import Run, fit, predict_logits, prepare, restart, settle
 from training.headstart import supported
@@ -61,6 +61,10 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     output = settings.output
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists())):
         raise SettingsError(f"the output {output} exists and is not a model directory: choose another one or move it away")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the folder {output.parent} of the output cannot be made ({error.strerror}): choose another one") from None
     scheme = LabelScheme.load(settings.labels)
     pool = Pool(settings.pool) if settings.pool else None
     loaded = load(settings.data, scheme, pool, settings.table, settings.rejected)
@@ -70,11 +74,13 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     continued = trained(settings.base)
     settings = replace(settings, context=bool(continued and continued.decisions.context) if settings.context is None else settings.context)
     kept = matches(continued.scheme, scheme) if continued else {}
+    bases = {name: resolve(given) for name in ("base", "mix_base") if (given := getattr(settings, name))}
+    if continued:
+        logger.warning("%s", _fate(continued, scheme, kept))
     choice = recipes.choose(settings, scheme, examples, new_labels=not kept)
     if choice.said:
         logger.warning("%s", choice.said)
-    bases = {name: resolve(given) for name in ("base", "mix_base") if (given := getattr(settings, name))}
-    possible = supported(json.loads((bases["base"].path / "config.json").read_text(encoding="utf-8")))
+    possible = supported(read_config(bases["base"].path))
     settings = recipes.fill(settings, choice, new_labels=not kept, retrained=continued is not None and not kept, possible=possible)
     settings, protection = _protection(settings, scheme, continued, examples, pool)
     if settings.mix_base == settings.base:
@@ -106,7 +112,11 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     scratch = output.with_name(f".{output.name}.training")
     soft_digest = file_digest([settings.soft_labels]) if settings.soft_labels else ""
     articles = [name for name, _ in pool.articles()] if pool and settings.unlabelled else []
-    recipe = json.dumps([as_dict(settings), [example.id for example in examples], soft_digest, articles], sort_keys=True)
+    # All that decides the run, so that an interrupted one goes on only where nothing has changed.
+    said = [[e.id, e.text, e.context, e.labels, e.unknown, e.disputed, e.group, e.split] for e in examples]
+    labels = [[group.id, group.exclusive, [label.id for label in group.labels]] for group in scheme.groups]
+    weights = {name: base.record() for name, base in bases.items()}
+    recipe = json.dumps([as_dict(settings), said, labels, weights, soft_digest, articles], sort_keys=True)
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
     if (scratch / "recipe").exists() and (scratch / "recipe").read_text() != key:
         # Checkpoints of another recipe or other data must not be mixed in.
@@ -148,6 +158,18 @@ def train(settings: TrainSettings, quiet: bool = False) -> Path:
     _swap_in(fresh, output)
     shutil.rmtree(scratch)
     return output
+
+
+def _fate(continued: ModelDirectory, scheme: LabelScheme, kept: dict[str, str]) -> str:
+    """What becomes of every label when a model is trained on."""
+    stay = [new if new == old else f"{new} (was {old})" for new, old in kept.items()]
+    found = {
+        "go on": stay,
+        "begin anew": [label for label in scheme.ids if label not in kept],
+        "are no more": [label for label in continued.scheme.ids if label not in kept.values()],
+    }
+    said = "; ".join(f"{what}: {', '.join(labels)}" for what, labels in found.items() if labels)
+    return f"labels of {continued.path.name} that {said}"
 
 
 def _swap_in(fresh: Path, output: Path) -> None:
@@ -210,7 +232,11 @@ def _judge(
     if continued:
         aside_before = unseen(record_of(continued))
         if any(aside_before(example) is not None for example in judged):
-            record["figures"]["against_base"] = compare(continued, classifier.directory, judged, resamples=200)["labels"]
+            compared = compare(continued, classifier.directory, judged, resamples=200)
+            record["figures"]["against_base"] = compared["labels"]
+            logger.warning(
+                "Against %s, on sentences kept aside:\n\n%s", record["base"]["name"], markdown(compared, record["base"]["name"], name)
+            )
     _write_json(fresh / "training.json", record)
     write_card(result, classifier.directory, name=name)
     aside = [part for part in result["parts"] if part["real"]] or result["parts"]

@@ -156,7 +156,7 @@ def quantize(
     graph = directory / "onnx" / "model.onnx"
     if not graph.is_file():
         raise ModelDirectoryError(f"{directory} has no onnx/model.onnx: run  classify export {directory}  first")
-    examples, names = _held_out(opened, data, pool)
+    examples, names = held_out(opened, data, pool)
     target, trial_path = directory / INT8_FILE, graph.with_name(".model_int8.new")
     exact = OnnxEngine(opened, threads=1)
     wanted = _predict(opened, exact, examples)
@@ -214,7 +214,7 @@ def report(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def _held_out(opened: ModelDirectory, data: Sequence[Path], pool: Sequence[Path]) -> tuple[list[Example], list[str]]:
+def held_out(opened: ModelDirectory, data: Sequence[Path], pool: Sequence[Path]) -> tuple[list[Example], list[str]]:
     """Held-out examples, and for each the name of its set."""
     path = opened.path / "training.json"
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -13,6 +13,7 @@ import torch
 from classify.errors import ClassifyError, DataError, SettingsError
 from classify.modeldir import ModelDirectory
 from classify.resources import file_digest, resource
+from training.base import weight_files
 from training.dataset import data_files
 from training.evaluate import record_of
 from training.finetune import train
@@ -125,6 +126,7 @@ def _settings(
         for path in pool:
             if not path.exists():
                 raise DataError(f"the articles {path}, which {opened.path} was trained with, are not here: give them with --pool PATH")
+    here = _base(record, opened, base)
     articles = {file.name: file for file in data_files(pool)}
     for name, digest in record.get("pool", {}).items():
         if name not in articles:
@@ -136,7 +138,9 @@ def _settings(
         "recipe": "full",
         "head_start": False,
         **recorded,
-        "base": _base(record, opened, base),
+        "base": here,
+        # What is mixed back in is mostly the base itself.
+        **({"mix_base": here} if recorded.get("mix_base") == recorded["base"] else {}),
         "labels": opened.path / "labels.yaml",
         "output": output,
         "rejected": None,
@@ -183,10 +187,11 @@ def _base(record: dict[str, Any], opened: ModelDirectory, base: str | None) -> s
     # A directory goes by its own name alone, so a name with an owner is the hub's, which is asked again.
     if digest is None or (base is None and "/" in record["base"]["name"]):
         return name
-    weights = Path(name) / "model.safetensors"
-    if not Path(name).is_dir() or not weights.is_file():
+    weights = weight_files(Path(name)) if Path(name).is_dir() else []
+    if not weights:
         raise ClassifyError(f"the base '{name}', which {opened.path} was trained from, is not here: give it with --base DIR")
-    _unchanged(weights, digest, opened.path)
+    if file_digest(weights) != digest:
+        raise DataError(f"the base {name} has changed since {opened.path} was trained from it: the SHA-256 of its weights was {digest}")
     return name
 
 

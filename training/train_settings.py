@@ -108,6 +108,10 @@ class TrainSettings:
     search: int = 0
 
     def __post_init__(self) -> None:
+        if not self.base:
+            raise SettingsError("setting 'base' is empty: give a model directory or a hub id such as owner/name")
+        if self.seed < 0 or self.split_seed < 0:
+            raise SettingsError(f"settings 'seed' and 'split_seed' must be at least 0, not {min(self.seed, self.split_seed)}")
         for name, low, high in (
             ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("dropout", 0.0, 0.9), ("context_dropout", 0.0, 1.0),
             ("warmup", 0.0, 1.0), ("weighting", 0.0, 1.0), ("layer_decay", 0.1, 1.0), ("calibration_weight", 0.0, 1.0),

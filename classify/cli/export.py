@@ -25,17 +25,24 @@ def export(
     """
     from classify.cli._extras import need_training, quiet_libraries
     from classify.errors import SettingsError
+    from classify.modeldir import INT8_FILE, ModelDirectory
 
     if not quantize and (data or pool):
         raise SettingsError("--data and --pool are what --quantize is tested on: give them together with it")
     need_training("exporting")
     quiet_libraries()
+    from training import quantize as quantization
     from training.export import export as run
 
+    if quantize:
+        # Before the export replaces what is there.
+        quantization.held_out(ModelDirectory.open(directory), data or [Path("data")], pool or [])
+    integers = (directory / INT8_FILE).exists()
     typer.echo(f"wrote {run(directory)}")
     if not quantize:
+        if integers:
+            typer.echo(f"{INT8_FILE} belonged to the earlier graph and is gone: --quantize makes it anew", err=True)
         return
-    from training import quantize as quantization
 
     verdict = quantization.quantize(directory, data or [Path("data")], pool or [])
     typer.echo(quantization.report(verdict))

@@ -77,7 +77,6 @@ def train(
     need_training("training")
     quiet_libraries()
     from training import processes
-    from training.diff import table
     from training.finetune import train as run
     from training.settings import load
     from training.train_settings import TrainSettings
@@ -100,8 +99,6 @@ def train(
         return
     record = json.loads((written / "training.json").read_text(encoding="utf-8"))
     changed = record["figures"].get("against_base", {})
-    if judged := {label: row for label, row in changed.items() if row["support"]}:
-        typer.echo("\n".join(["On sentences kept aside:", "", *table(judged, record["base"]["name"], written.name), ""]))
     if unjudged := [label for label, row in changed.items() if not row["support"]]:
         typer.echo(f"No sentence kept aside has {', '.join(unjudged)}: see  classify diff {settings.base} {written} --data ...")
     typer.echo(f"wrote {written}; now  classify evaluate --model {written} --data ...")

@@ -37,6 +37,7 @@ from classify.errors import SettingsError
 from classify.labels import LabelScheme
 from training.base import load_model, load_tokenizer, resolve, unknown_share
 from training.finetune import train
+from training.reproduce import reproduce
 
 REAL = os.environ.get("INDOBERT_TOKENIZERS")
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -234,6 +235,14 @@ def test_record_names_the_weights(fine_tuned, base):
     record = json.loads((fine_tuned / "training.json").read_text(encoding="utf-8"))["base"]
     files = sorted([*base.glob("*.safetensors")] or base.glob("*.bin"))
     assert record == {"name": base.name, "sha256": hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()}
+
+
+def test_a_run_from_a_pickle_is_repeated(tmp_path, vocabulary, settings, labelled, monkeypatch):
+    base = bert_like(tmp_path / "base", vocabulary)
+    assert not list(base.glob("*.safetensors"))
+    monkeypatch.chdir(tmp_path)
+    out = train(settings(data=[labelled], base="base", output=tmp_path / "model", epochs=1), quiet=True)
+    assert reproduce(out, tmp_path / "again", data=[labelled]).same_weights
 
 
 @pytest.fixture
@@ -534,6 +543,15 @@ def fewer_layers_than_the_configuration(base: Path) -> None:
 DAMAGES = [
     code_of_its_own, weights_of_another_shape, fewer_layers_than_the_configuration, damaged_pickle, pickle_with_code, cut_off_safetensors, no_weights, damaged_config, unknown_architecture, without_classification,
 ]  # fmt: skip
+
+
+def test_no_base_and_a_damaged_one_are_refused_on_the_command_line(tmp_path, vocabulary, run_cli, labelled, assert_refused):
+    base = bert_like(tmp_path / "base", vocabulary)
+    for broken in ("{", "[]"):
+        (base / "config.json").write_text(broken, encoding="utf-8")
+        assert_refused(run_cli("train", "--data", labelled, "--base", base, "--output", tmp_path / "model"), "config.json")
+    assert_refused(run_cli("train", "--data", labelled, "--base", "", "--output", tmp_path / "model"), "setting 'base' is empty")
+    assert_refused(run_cli("train", "--data", labelled, "--base", base, "--output", labelled / "model"), "cannot be made")
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

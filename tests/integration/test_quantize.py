@@ -284,8 +284,12 @@ def test_where_nothing_can_be_remembered_it_checks_every_time(proven_copy, monke
     assert len(asked) == 2
 
 
-def test_exporting_again_takes_the_integers_back(proven_copy):
-    export(proven_copy)
+def test_exporting_again_takes_the_integers_back_and_says_so(proven_copy, run_cli, assert_refused):
+    there = sorted(path.name for path in (proven_copy / "onnx").iterdir())
+    # What they are to be tested on is looked at before anything is replaced.
+    assert_refused(run_cli("export", proven_copy, "--quantize", "--data", "nowhere"), "nowhere")
+    assert sorted(path.name for path in (proven_copy / "onnx").iterdir()) == there
+    assert "--quantize makes it anew" in run_cli("export", proven_copy).stderr
     assert [path.name for path in (proven_copy / "onnx").iterdir()] == ["model.onnx"]
 
 

@@ -74,9 +74,13 @@ def test_the_guides_commands_work(continued, guide):
     trained, compared, repeated = continued.ran
     assert trained.returncode == 0, trained.stderr
     assert re.search(
-        r"^the scores of model teach labels that some file never gives: .*\d+ sentences of sentences.jsonl are rehearsed", trained.stderr
+        r"^the scores of model teach labels that some file never gives: .*\d+ sentences of sentences.jsonl are rehearsed",
+        trained.stderr,
+        re.MULTILINE,
     )
-    assert "| label | support | F1 model | F1 five | difference |" in trained.stdout
+    assert re.search(r"^labels of model that go on: arms_transfer, .*; begin anew: nuclear_test$", trained.stderr, re.MULTILINE)
+    assert "| label | support | F1 model | F1 five | difference |" in trained.stderr
+    assert "#### From right to wrong, largest change of score first" in trained.stderr
     # A tiny model may well lose more than two points.
     assert compared.returncode in (0, 1), compared.stderr
     assert (compared.returncode == 1) == ("F1 fell by more than 0.02" in compared.stderr)
@@ -154,9 +158,17 @@ def test_changed_or_missing_data_is_named_before_anything_runs(continued, run_cl
     with pytest.raises(ClassifyError, match="the base 'nowhere', which runs/five was trained from, is not here: give it with --base DIR"):
         reproduce(Path("runs/five"), tmp_path / "again", data=[continued.folder / "mine"], base="nowhere")
     (folder / "model/model.safetensors").write_bytes(b"other weights")
-    with pytest.raises(DataError, match="model.safetensors has changed since runs/five was trained with it"):
+    with pytest.raises(DataError, match="has changed since runs/five was trained from it"):
         reproduce(Path("runs/five"), tmp_path / "again", data=[continued.folder / "mine"])
     assert not (tmp_path / "again").exists()
+
+
+def test_a_run_is_repeated_from_a_base_that_was_moved(continued, tmp_path, monkeypatch):
+    """Also what of the base was mixed back in."""
+    base = shutil.copytree(continued.folder / "model", tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    outcome = reproduce(continued.path, tmp_path / "again", data=[continued.folder / "mine", continued.folder / "data"], base=str(base))
+    assert outcome.same_weights
 
 
 def test_two_files_of_one_name_are_refused(continued, settings, tmp_path):

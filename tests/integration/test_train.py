@@ -285,6 +285,19 @@ def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe,
     process.kill()
     process.wait()
     assert not (tmp_path / "model").exists()
+    kept, given = shutil.copytree(scratch, tmp_path / "kept"), labelled.read_bytes()
+    try:
+        # A label put right in the same file: the checkpoint learnt from the wrong one.
+        rows = [json.loads(line) for line in given.decode().splitlines()]
+        next(row for row in rows if row["topic"])["topic"] = []
+        labelled.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        with caplog.at_level("WARNING"):
+            train(settings(output=tmp_path / "model", **changes), quiet=True)
+    finally:
+        labelled.write_bytes(given)
+    assert "resuming" not in caplog.text
+    shutil.rmtree(tmp_path / "model")
+    kept.rename(scratch)
     # One that was being written when the end came.
     (scratch / "run/checkpoint-99999").mkdir()
     with caplog.at_level("WARNING"):

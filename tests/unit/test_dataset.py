@@ -67,8 +67,23 @@ def test_little_is_needed(tmp_path):
     (example,) = read(tmp_path / "data.jsonl", {"text": "Korut membantah.", "stance": ["denial"]})
     assert (example.context, example.split, example.disputed) == ("", "", ())
     assert example.labels == {"stance": ("denial",)}
-    # Without the folder, so that the same file is the same wherever it is named from.
-    assert example.id == example.group == "data.jsonl:1"
+    # By what it says, so that it is the same wherever the file lies and whatever stands above it.
+    other = {"text": "Kim tiba.", "stance": []}
+    (tmp_path / "more").mkdir()
+    _, again = read(tmp_path / "more/sorted.jsonl", other, {"text": "Korut membantah.", "stance": ["denial"]})
+    assert example.id == example.group == again.id
+    (elsewhere,) = read(tmp_path / "data.jsonl", {"text": "Korut membantah.", "context": "Kim tiba.", "stance": []})
+    assert elsewhere.id != example.id
+
+
+def test_ids_of_documents_do_not_mix_their_sentences_up(tmp_path):
+    rows = [{"id": "artikel-1", "text": text, "stance": []} for text in ("Kim tiba.", "Kim pulang.")]
+    one, two = read(tmp_path / "data.jsonl", *rows)
+    assert one.id != two.id
+    assert one.id.startswith("artikel-1#")
+    assert one.group == two.group == "artikel-1"
+    # Whichever comes first.
+    assert {e.id for e in read(tmp_path / "turned.jsonl", *rows[::-1])} == {one.id, two.id}
 
 
 def test_an_id_may_be_a_number_even_zero(tmp_path):
