@@ -291,6 +291,22 @@ def _wrong(
     return rows
 
 
+def _reliability(calibration: dict[str, Any]) -> list[str]:
+    """The reliability diagram as lines of Markdown: of the sentences with such a score, what share carries the label."""
+    heads = [f"{low / 10:g}-{high / 10:g}" for low, high in zip(SCORES, SCORES[1:], strict=False)]
+    lines = ["| of those scored | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
+    for label, values in calibration.items():
+        cells = []
+        for low, high in zip(SCORES, SCORES[1:], strict=False):
+            inside = [(share, size) for mean, share, size in values["bins"] if low <= min(int(mean * 10), 9) < high]
+            size = sum(size for _, size in inside)
+            cells.append(f"{sum(share * size for share, size in inside) / size:.0%} of {size}" if size else "-")
+        lines.append("| " + " | ".join([label, *cells]) + " |")
+    return lines
+
+
+# Tenths, where the columns of the reliability table begin and end: few scores lie in the middle.
+SCORES = (0, 1, 3, 5, 7, 9, 10)
 SYSTEMS = {"model": "this model", "tfidf": "TF-IDF + logistic regression", "keywords": "keyword list"}
 
 
@@ -328,6 +344,7 @@ def markdown(result: dict[str, Any]) -> str:
             cells += [str(precise["given"]), f"{precise['precision']:.3f}" if precise["given"] else "-"]
             cells.append(f"{precise['recall']:.3f}" if supported else "-")
             lines.append("| " + " | ".join([label, *cells]) + " |")
+        lines += ["", *_reliability(part["calibration"])]
         review = part["review"]
         lines += [
             "",

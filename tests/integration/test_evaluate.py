@@ -151,6 +151,18 @@ def test_calibration_error_is_that_of_the_scores(values, trained, rows):
     assert sum(size for _, _, size in own["calibration"]["sanctions"]["bins"]) == len(held_out)
 
 
+def test_what_share_of_each_score_is_right_is_a_table(evaluated, values):
+    shown = evaluated.result.stdout
+    at = shown.index("| of those scored | 0-0.1 | 0.1-0.3 | 0.3-0.5 | 0.5-0.7 | 0.7-0.9 | 0.9-1 |")
+    row = next(line for line in shown[at:].splitlines() if line.startswith("| sanctions |"))
+    bins = values["parts"][0]["calibration"]["sanctions"]["bins"]
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    sizes = [int(cell.split(" of ")[1]) for cell in cells if cell != "-"]
+    assert sum(sizes) == sum(size for _, _, size in bins)
+    right = sum(int(cell.split("%")[0]) / 100 * int(cell.split(" of ")[1]) for cell in cells if cell != "-")
+    assert right == pytest.approx(sum(share * size for _, share, size in bins), abs=0.01 * sum(sizes))
+
+
 def test_profile_and_review_are_measured(tmp_path, trained_copy, labelled):
     """First nothing is sure enough and everything is to be reviewed, then the other way round."""
     decisions = json.loads((trained_copy / "decisions.json").read_text(encoding="utf-8"))
@@ -288,7 +300,7 @@ def test_foreign_scheme_has_no_keyword_baseline(standard_model, tmp_path, write_
     assert set(result["parts"][0]["systems"]) == {"model"}
     shown = evaluation.markdown(result)
     rows = [line for line in shown.splitlines() if line.startswith("| ") and "netral" in line]
-    assert [row.count("|") for row in rows] == [6, 7]
+    assert [row.count("|") for row in rows] == [6, 7, 8]
     with pytest.raises(DataError, match="which this model does not give: leave --probes out"):
         evaluation.evaluate(standard_model, [data], resamples=10, probe=True)
 
