@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ RESERVED_GROUPS = frozenset((
 ))  # fmt: skip
 # Columns of the CSV that predicting writes; a label's score has a column as well.
 RESERVED_LABELS = frozenset(("document", "end", "furniture", "index", "review", "start", "text"))
+# What joins words. A hyphen that begins a number is its sign: -1 is another answer than 1.
+_JOINTS = re.compile(r"_|(?<=[^\s_-])-|-(?!\.?\d)")
 
 
 @dataclass(frozen=True)
@@ -166,9 +169,12 @@ class LabelScheme:
 
 
 def fold(word: str) -> str:
-    """The form under which two spellings of a label or column count as one: NFKC, case folded, ``_`` and ``-`` as spaces."""
-    folded = unicodedata.normalize("NFKC", word).casefold()
-    return " ".join(folded.replace("_", " ").replace("-", " ").split()) or folded.strip()
+    """The form under which two spellings of a label or column count as one: NFKC, case folded, ``_`` and ``-`` as spaces.
+
+    The sign of a number stays.
+    """
+    folded = unicodedata.normalize("NFKC", word).casefold().replace("\N{MINUS SIGN}", "-")
+    return " ".join(_JOINTS.sub(" ", folded).split()) or folded.strip()
 
 
 class _List(list[Any]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ _ABOUT = frozenset((
     "tanggal", "url", "link", "outlet", "author", "penulis",
 ))  # fmt: skip
 BLANKS = ("unknown", "none")
+# As pandas writes whole numbers of a column that has, or had, blanks.
+_POINT_NOUGHT = re.compile(r"(-?[01])\.0+")
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class Columns:
         self._spoken: dict[str, list[Group]] = {}
         # Groups whose columns also spell out a no, beside which a blank cell says nothing.
         self._spells_no: set[str] = set()
+        # Columns in which -1 is the no.
+        self._minus: set[str] = set()
 
     def study(self) -> None:
         """Learn from the whole table what single cells do not tell."""
@@ -116,7 +121,9 @@ class Columns:
                 spoken |= {self.scheme.group_of(label.id).id for label in map(self.scheme.find, words) if label}
             self._spoken[column] = [one for one in self.scheme.groups if one.id in spoken]
         for column, label in self.flags.items():
-            if any(_flag(cell) is False for cell in self.table.values(column)):
+            if _minus_is_no(self.table.values(column)):
+                self._minus.add(column)
+            if any(_flag(cell, column in self._minus) is False for cell in self.table.values(column)):
                 self._spells_no.add(self.scheme.group_of(label.id).id)
 
     def __str__(self) -> str:
@@ -219,7 +226,7 @@ class Columns:
             return
         answers: dict[str, bool | None] = {}
         for column, label in columns.items():
-            answers[label.id] = _flag(cells.get(column))
+            answers[label.id] = _flag(cells.get(column), column in self._minus)
             if answers[label.id] is None and cells.get(column) not in (None, "") and fold(str(cells[column])) not in UNKNOWN:
                 raise DataError(f"column '{column}': '{cells[column]}' is neither yes (1, ya, true, x) nor no (0, tidak, false)")
         yes = {label for label, answer in answers.items() if answer}
@@ -260,7 +267,7 @@ def recognise(table: Table, scheme: LabelScheme, layout: Layout) -> Columns:
             label = None if group else _find_label(scheme, column)
             if group:
                 columns.lists.append((column, group))
-            elif label and all(_flag(cell) is not None or fold(str(cell)) in UNKNOWN for cell in table.values(column)):
+            elif label and _says_yes_or_no(table, column):
                 columns.flags[column] = label
         if not columns.lists and not columns.flags:
             generic = [column for column in rest if fold(column) in ANY]
@@ -337,7 +344,7 @@ def _assign(columns: Columns, column: str, target: str | None) -> None:
             f"'{target}' (--label-columns {column}={target}) is no group and no label of the scheme; "
             f"its groups: {_some([one.id for one in scheme.groups], 8)}; its labels: {_some(scheme.ids, 12)}"
         )
-    if label and (target or all(_flag(cell) is not None or fold(str(cell)) in UNKNOWN for cell in table.values(column))):
+    if label and (target or _says_yes_or_no(table, column)):
         columns.flags[column] = label
     else:
         columns.lists.append((column, group))
@@ -362,9 +369,28 @@ def _find_label(scheme: LabelScheme, name: str) -> Label | None:
     return None
 
 
-def _flag(cell: Any) -> bool | None:
+def _answer(cell: Any) -> str:
+    """A cell of yes or no as one word; ``1.0`` is ``1``."""
     word = fold(str(cell)) if cell not in (None, "") else ""
-    return True if word in YES else False if word in NO else None
+    number = _POINT_NOUGHT.fullmatch(word)
+    return number.group(1) if number else word
+
+
+def _flag(cell: Any, minus: bool = False) -> bool | None:
+    """Yes, no, or None for what is neither; ``minus``: whether -1 is a no here."""
+    word = _answer(cell)
+    return True if word in YES else False if word in NO or (minus and word == "-1") else None
+
+
+def _minus_is_no(cells: Iterable[Any]) -> bool:
+    """Whether -1 says no in a column: only where nothing but 1 stands beside it. With a 0 it is a third answer."""
+    words = {_answer(cell) for cell in cells} - UNKNOWN
+    return "-1" in words and words <= {"1", "-1"}
+
+
+def _says_yes_or_no(table: Table, column: str) -> bool:
+    minus = _minus_is_no(table.values(column))
+    return all(_flag(cell, minus) is not None or _answer(cell) in UNKNOWN for cell in table.values(column))
 
 
 def pieces(cell: Any, separator: str | None, known: Callable[[str], bool]) -> list[str]:
@@ -509,8 +535,10 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
         cells = [cell for cell in table.values(column) if fold(str(cell)) not in UNKNOWN]
         if not cells or not all(isinstance(cell, (str, list)) for cell in cells):
             continue
-        if all(_flag(cell) is not None for cell in cells) and {_flag(cell) for cell in cells} & {True}:
-            flags[column] = sum(_flag(cell) is True for cell in cells)
+        minus = _minus_is_no(cells)
+        answers = [_flag(cell, minus) for cell in cells]
+        if None not in answers and any(answers):
+            flags[column] = sum(map(bool, answers))
             continue
         sure = bool(named) or fold(column) in ANY
         separator = layout.separator or _guess_separator(cells)
@@ -521,7 +549,7 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
         words = [word for given in lists for word in given if fold(word) not in NONE]
         counts = dict(sorted(Counter(words).items(), key=lambda item: (-item[1], item[0])))
         repeats = 2 <= len(counts) <= max(2, 0.7 * len(words)) and max(map(len, counts)) <= 60
-        numbers = all(word.replace(".", "", 1).lstrip("-").isdigit() for word in counts)
+        numbers = all(map(_is_number, counts)) and {_answer(word) for word in counts} != {"-1", "0", "1"}
         if not counts or not (sure or (repeats and not numbers)):
             continue
         exclusive = len(counts) > 1 and all(len(given) == 1 and fold(given[0]) not in NONE for given in lists if given)
@@ -533,6 +561,10 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
     if not proposals:
         raise DataError(f"{table.path}: no column looks like labels (columns: {_some(table.columns, 20)}): name them with --label-columns")
     return text, proposals
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).lstrip("-").isdigit()
 
 
 def _group_id(column: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from classify.errors import LabelsError
-from classify.labels import LabelScheme
+from classify.labels import LabelScheme, fold
 
 GROUPS = {
     "groups": [
@@ -53,6 +53,18 @@ def test_outputs_follow_the_order_of_groups_and_labels():
 def test_an_unknown_label_names_the_known_ones():
     with pytest.raises(LabelsError, match="unknown label 'wra'; the labels are: trade, war, good, bad, none"):
         LabelScheme.from_dict(GROUPS).group_of("wra")
+
+
+def test_spellings_of_one_label_fold_to_one_but_a_sign_stays():
+    assert {fold(one) for one in ("Trade-Deals", "trade_deals", " TRADE  deals", "trade - deals")} == {"trade deals"}
+    assert fold("g20-2026") == fold("G20 2026") == "g20 2026"
+    assert fold("-1") == fold(" \N{MINUS SIGN}1") == "-1"
+    assert fold("tone_-1") == "tone -1"
+    assert fold("tone-1") == "tone 1"
+    assert fold("-") == "-"
+    scheme = LabelScheme.from_dict({"groups": [{"id": "tone", "exclusive": True, "labels": ["0", "1"]}]})
+    assert scheme.find("-1") is None
+    assert scheme.find("1").id == "1"
 
 
 def test_a_scheme_survives_yaml(tmp_path):

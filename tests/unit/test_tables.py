@@ -319,6 +319,34 @@ def test_exclusive_group_of_one_column_a_label(tmp_path):
     assert "exclusive and needs exactly one" in read.rejected[0].reason
 
 
+@pytest.mark.parametrize("plus", ["1", "1.0"])
+def test_minus_one_is_no_only_beside_one(tmp_path, plus):
+    path = save(tmp_path / "d.csv", f"text,arms,trade\na,{plus},-{plus}\nb,-{plus},\nc,-{plus},{plus}\nd,,?\n")
+    assert known(path) == {"a": "10......", "b": "0.......", "c": "01......"}
+    # Beside a 0 it is a third answer, which a label's column has no room for.
+    path = save(tmp_path / "e.csv", "text,arms\na,1\nb,-1\nc,0\n")
+    assert reasons(path, label_columns=("arms=arms",)) == [
+        "3: column 'arms': '-1' is neither yes (1, ya, true, x) nor no (0, tidak, false)"
+    ]
+
+
+def test_a_sign_tells_labels_apart(tmp_path):
+    scheme = LabelScheme.from_dict({"groups": [{"id": "tone", "exclusive": True, "labels": ["0", "1"]}]})
+    read = read_file(save(tmp_path / "d.csv", "text,tone\na,1\nb,-1\n"), scheme)
+    assert [example.labels for example in read.examples] == [{"tone": ("1",)}]
+    assert "unknown tone label '-1'" in read.rejected[0].reason
+    table = read_table(save(tmp_path / "e.csv", "text,sentimen,suka\n" + "".join(f"{i},{i % 3 - 1},{i % 2 * 2 - 1}\n" for i in range(12))))
+    found = {one.group: (one.counts, one.exclusive) for one in propose(table, Layout())[1]}
+    assert found == {"sentimen": ({"-1": 4, "0": 4, "1": 4}, True), "label": ({"suka": 6}, False)}
+
+
+def test_flags_as_pandas_writes_them(tmp_path):
+    path = save(tmp_path / "d.csv", "text,arms,trade\na,1.0,0.0\nb,,1.0\nc,0.0,0.0\n")
+    assert known(path) == {"a": "10......", "b": ".1......", "c": "00......"}
+    (found,) = propose(read_table(path), Layout())[1]
+    assert found.counts == {"arms": 1, "trade": 1}
+
+
 def test_a_mark_that_is_neither_yes_nor_no_is_refused(tmp_path):
     path = save(tmp_path / "d.csv", "text,arms\na,1\nb,mungkin\n")
     assert reasons(path, label_columns=("arms=arms",)) == [
