@@ -36,6 +36,8 @@ _ABOUT = frozenset((
     "tanggal", "url", "link", "outlet", "author", "penulis",
 ))  # fmt: skip
 BLANKS = ("unknown", "none")
+# The share of a column's cells that tells what it holds; what the others are is a mistake.
+MOST = 0.9
 # As pandas writes whole numbers of a column that has, or had, blanks.
 _POINT_NOUGHT = re.compile(r"(-?[01])\.0+")
 
@@ -262,12 +264,13 @@ def recognise(table: Table, scheme: LabelScheme, layout: Layout) -> Columns:
         for column, target in _named(table, layout.label_columns):
             _assign(columns, column, target)
     else:
+        columns.lists = [(column, group) for column in rest if (group := _find_group(scheme, column))]
+        named = [group for _, group in columns.lists]
         for column in rest:
-            group = _find_group(scheme, column)
-            label = None if group else _find_label(scheme, column)
-            if group:
-                columns.lists.append((column, group))
-            elif label and _says_yes_or_no(table, column):
+            label = None if _find_group(scheme, column) else _find_label(scheme, column)
+            # Beside a column of its group, or called like a column about the work, a label's name alone does not tell: predicting
+            # writes scores under it.
+            if label and _says_yes_or_no(table, column, sure=scheme.group_of(label.id) not in named and fold(column) not in _ABOUT):
                 columns.flags[column] = label
         if not columns.lists and not columns.flags:
             generic = [column for column in rest if fold(column) in ANY]
@@ -344,7 +347,7 @@ def _assign(columns: Columns, column: str, target: str | None) -> None:
             f"'{target}' (--label-columns {column}={target}) is no group and no label of the scheme; "
             f"its groups: {_some([one.id for one in scheme.groups], 8)}; its labels: {_some(scheme.ids, 12)}"
         )
-    if label and (target or _says_yes_or_no(table, column)):
+    if label and (target or _says_yes_or_no(table, column, sure=True)):
         columns.flags[column] = label
     else:
         columns.lists.append((column, group))
@@ -388,9 +391,26 @@ def _minus_is_no(cells: Iterable[Any]) -> bool:
     return "-1" in words and words <= {"1", "-1"}
 
 
-def _says_yes_or_no(table: Table, column: str) -> bool:
-    minus = _minus_is_no(table.values(column))
-    return all(_flag(cell, minus) is not None or _answer(cell) in UNKNOWN for cell in table.values(column))
+def _says_yes_or_no(table: Table, column: str, sure: bool) -> bool:
+    """Whether a column with the name of a label says yes or no to it, odd cells aside, which are told when their row is read.
+
+    Args:
+        table, column: the column.
+        sure: whether the name tells, so that one yes or no is enough; else nearly all cells must be one.
+    """
+    cells = [cell for cell in table.values(column) if _answer(cell) not in UNKNOWN]
+    minus = _minus_is_no(cells)
+    flags = sum(_flag(cell, minus) is not None for cell in cells)
+    return flags >= MOST * len(cells) or (sure and flags > 0)
+
+
+def _looks_like_flags(cells: Sequence[Any], minus: bool) -> bool:
+    """Whether a column whose name tells nothing says yes or no, odd cells aside."""
+    answers = [_flag(cell, minus) for cell in cells]
+    odd = {_answer(cell) for cell, answer in zip(cells, answers, strict=True) if answer is None}
+    # Several other numbers are a count of something, and -1 beside 0 and 1 a third answer.
+    counts = sum(map(_is_number, odd)) > 1 or "-1" in odd
+    return any(answers) and not counts and sum(answer is not None for answer in answers) >= MOST * len(answers)
 
 
 def pieces(cell: Any, separator: str | None, known: Callable[[str], bool]) -> list[str]:
@@ -461,7 +481,7 @@ def _resolves(table: Table, column: str, scheme: LabelScheme, separator: str | N
                 return False
             total += 1
             right += all(scheme.find(word) is not None for word in words)
-        if total and right >= 0.9 * total:
+        if total and right >= MOST * total:
             return True
     return False
 
@@ -536,9 +556,8 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
         if not cells or not all(isinstance(cell, (str, list)) for cell in cells):
             continue
         minus = _minus_is_no(cells)
-        answers = [_flag(cell, minus) for cell in cells]
-        if None not in answers and any(answers):
-            flags[column] = sum(map(bool, answers))
+        if _looks_like_flags(cells, minus):
+            flags[column] = sum(_flag(cell, minus) is True for cell in cells)
             continue
         sure = bool(named) or fold(column) in ANY
         separator = layout.separator or _guess_separator(cells)

@@ -354,6 +354,34 @@ def test_a_mark_that_is_neither_yes_nor_no_is_refused(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("odd", ["2", "mungkin", "-1"])
+def test_an_odd_cell_is_a_rejected_row_and_its_column_is_read(tmp_path, odd):
+    rows = "".join(f"Kalimat {i},{i % 2},0\n" for i in range(100))
+    path = save(tmp_path / "d.csv", f"text,arms,trade\n{rows}Satu,{odd},0\n")
+    assert reasons(path) == [f"102: column 'arms': '{odd}' is neither yes (1, ya, true, x) nor no (0, tidak, false)"]
+    assert sum(example.labels["topic"] == ("arms",) for example in load([path], SCHEME).examples) == 50
+    # However many there are, a label's column is not passed over.
+    path = save(tmp_path / "e.csv", f"text,arms,trade\na,1,0\nb,{odd},0\nc,{odd},1\nd,0,1\n")
+    with pytest.raises(DataError, match=r"2 of 4 rows .* cannot be used"):
+        load([path], SCHEME)
+
+
+@pytest.mark.parametrize(("odd", "found"), [("2", {"arms": 50}), ("mungkin", {"arms": 50}), ("-1", None)])
+def test_an_odd_cell_does_not_hide_flags_from_a_proposal(tmp_path, odd, found):
+    rows = "".join(f"Kalimat {i},{i % 2},{[0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3][i % 12]}\n" for i in range(100))
+    table = read_table(save(tmp_path / "d.csv", f"text,arms,dibagikan\n{rows}Satu,{odd},0\n"))
+    _, proposals = propose(table, Layout()) if found else ("", propose(table, Layout(label_columns=("arms",)))[1])
+    assert [one.counts for one in proposals] == [found or {"0": 50, "1": 50, "-1": 1}]
+
+
+def test_scores_beside_a_groups_own_column_are_no_flags(tmp_path):
+    # As predicting writes them, one of them rounded to a flag.
+    path = save(tmp_path / "d.csv", "text,topic,arms,trade\na,arms,0.93,0.2\nb,-,0.4,0.0\nc,trade,0.1,1.0\n")
+    found, said = labels(path)
+    assert [one["topic"] for one in found.values()] == [("arms",), (), ("trade",)]
+    assert "not read: arms, trade" in said
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Annotation tools
 
