@@ -395,7 +395,8 @@ def _says_yes_or_no(table: Table, column: str, sure: bool) -> bool:
     """Whether a column with the name of a label says yes or no to it, odd cells aside, which are told when their row is read.
 
     Args:
-        table, column: the column.
+        table: the table.
+        column: a name of its columns.
         sure: whether the name tells, so that one yes or no is enough; else nearly all cells must be one.
     """
     cells = [cell for cell in table.values(column) if _answer(cell) not in UNKNOWN]
