@@ -265,15 +265,17 @@ def recognise(table: Table, scheme: LabelScheme, layout: Layout) -> Columns:
             _assign(columns, column, target)
     else:
         columns.lists = [(column, group) for column in rest if (group := _find_group(scheme, column))]
-        named = [group for _, group in columns.lists]
+        generic = [column for column in rest if fold(column) in ANY]
+        whole = [group for _, group in columns.lists]
+        if any(_resolves(table, column, scheme, layout.separator) for column in generic):
+            whole += scheme.groups
         for column in rest:
             label = None if _find_group(scheme, column) else _find_label(scheme, column)
             # Beside a column of its group, or called like a column about the work, a label's name alone does not tell: predicting
             # writes scores under it.
-            if label and _says_yes_or_no(table, column, sure=scheme.group_of(label.id) not in named and fold(column) not in _ABOUT):
+            if label and _says_yes_or_no(table, column, sure=scheme.group_of(label.id) not in whole and fold(column) not in _ABOUT):
                 columns.flags[column] = label
         if not columns.lists and not columns.flags:
-            generic = [column for column in rest if fold(column) in ANY]
             columns.lists = [
                 (column, None) for column in generic or [one for one in rest if _resolves(table, one, scheme, layout.separator)]
             ]
@@ -552,6 +554,7 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
     apart = {text, *(name for name in (_first(table, CONTEXT, {text}), _first(table, GROUP, {text})) if name)}
     proposals: list[Proposal] = []
     flags: dict[str, int] = {}
+    odd: list[str] = []
     for column in named or [one for one in table.columns if one not in apart and fold(one) not in _ABOUT]:
         cells = [cell for cell in table.values(column) if fold(str(cell)) not in UNKNOWN]
         if not cells or not all(isinstance(cell, (str, list)) for cell in cells):
@@ -559,6 +562,7 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
         minus = _minus_is_no(cells)
         if _looks_like_flags(cells, minus):
             flags[column] = sum(_flag(cell, minus) is True for cell in cells)
+            odd += [str(cell) for cell in cells if _flag(cell, minus) is None]
             continue
         sure = bool(named) or fold(column) in ANY
         separator = layout.separator or _guess_separator(cells)
@@ -577,7 +581,11 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
     if flags:
         taken = {proposal.group for proposal in proposals} | set(flags)
         name = next(one for one in ("label", "labels_", "label_") if one not in taken)
-        proposals.append(Proposal(name, flags, False, f"{len(flags)} yes-or-no column{'s' * (len(flags) > 1)}"))
+        source = f"{len(flags)} yes-or-no column{'s' * (len(flags) > 1)}"
+        if odd:
+            shown = _some([f"'{one[:30]}'" for one in dict.fromkeys(odd)], 4)
+            source += f" ({len(odd)} cell{'s' * (len(odd) > 1)} neither: {shown})"
+        proposals.append(Proposal(name, flags, False, source))
     if not proposals:
         raise DataError(f"{table.path}: no column looks like labels (columns: {_some(table.columns, 20)}): name them with --label-columns")
     return text, proposals

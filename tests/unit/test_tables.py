@@ -372,6 +372,8 @@ def test_an_odd_cell_does_not_hide_flags_from_a_proposal(tmp_path, odd, found):
     table = read_table(save(tmp_path / "d.csv", f"text,arms,dibagikan\n{rows}Satu,{odd},0\n"))
     _, proposals = propose(table, Layout()) if found else ("", propose(table, Layout(label_columns=("arms",)))[1])
     assert [one.counts for one in proposals] == [found or {"0": 50, "1": 50, "-1": 1}]
+    if found:
+        assert proposals[0].source == f"1 yes-or-no column (1 cell neither: '{odd}')"
 
 
 def test_scores_beside_a_groups_own_column_are_no_flags(tmp_path):
@@ -380,6 +382,8 @@ def test_scores_beside_a_groups_own_column_are_no_flags(tmp_path):
     found, said = labels(path)
     assert [one["topic"] for one in found.values()] == [("arms",), (), ("trade",)]
     assert "not read: arms, trade" in said
+    path = save(tmp_path / "e.csv", "text,label,arms,trade\na,arms,0.93,0.2\nb,arms,0.4,0.0\nc,trade,0.1,1.0\n")
+    assert [one["topic"] for one in labels(path)[0].values()] == [("arms",), ("arms",), ("trade",)]
 
 
 # --------------------------------------------------------------------------------------------------------------------
