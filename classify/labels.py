@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,17 @@ RESERVED_GROUPS = frozenset((
 ))  # fmt: skip
 # Columns of the CSV that predicting writes; a label's score has a column as well.
 RESERVED_LABELS = frozenset(("document", "end", "furniture", "index", "review", "start", "text"))
+# What may stand in a scheme. `version` and `description` are for people.
+_KEYS = {
+    "a scheme": ("version", "groups", "rules"),
+    "a group": ("id", "name", "description", "exclusive", "labels"),
+    "a label": (
+        "id", "name", "definition", "includes", "excludes", "border_cases", "examples", "renamed_from", "answers", "holders",
+    ),
+    "examples": ("yes", "no"),
+}  # fmt: skip
+# What joins words. A hyphen that begins a number is its sign: -1 is another answer than 1.
+_JOINTS = re.compile(r"_|(?<=[^\s_-])-|-(?!\.?\d)")
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,7 @@ class LabelScheme:
         groups_data = data.get("groups") if isinstance(data, Mapping) else None
         if not isinstance(groups_data, list) or not groups_data:
             raise LabelsError(f"{where} needs a list 'groups' with at least one group")
+        _known_keys(data, "a scheme", where)
         groups: list[Group] = []
         seen: set[str] = set()
         for number, entry in enumerate(groups_data):
@@ -166,9 +180,12 @@ class LabelScheme:
 
 
 def fold(word: str) -> str:
-    """The form under which two spellings of a label or column count as one: NFKC, case folded, ``_`` and ``-`` as spaces."""
-    folded = unicodedata.normalize("NFKC", word).casefold()
-    return " ".join(folded.replace("_", " ").replace("-", " ").split()) or folded.strip()
+    """The form under which two spellings of a label or column count as one: NFKC, case folded, ``_`` and ``-`` as spaces.
+
+    The sign of a number stays.
+    """
+    folded = unicodedata.normalize("NFKC", word).casefold().replace("\N{MINUS SIGN}", "-")
+    return " ".join(_JOINTS.sub(" ", folded).split()) or folded.strip()
 
 
 class _List(list[Any]):
@@ -214,6 +231,7 @@ def _group(entries: list[Any], number: int, file: str) -> Group:
     if entry["id"] in RESERVED_GROUPS:
         raise LabelsError(f"{where}: no group can be called '{entry['id']}', which is the name of another field of the data: rename it")
     _printable(entry["id"], where)
+    _known_keys(entry, "a group", f"{where} ('{entry['id']}')")
     labels = entry.get("labels")
     if not isinstance(labels, list) or not labels:
         raise LabelsError(f"{where} ('{entry['id']}') needs a list 'labels' with at least one label")
@@ -228,6 +246,15 @@ def _group(entries: list[Any], number: int, file: str) -> Group:
         _by_language(entry, "name", where),
         exclusive,
     )
+
+
+def _known_keys(entry: Mapping[Any, Any], what: str, where: str) -> None:
+    """Refuse a key that nothing would read, such as a misspelt ``exclusive``."""
+    for key in entry:
+        if key not in _KEYS[what]:
+            close = difflib.get_close_matches(str(key).casefold(), _KEYS[what], n=1)
+            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            raise LabelsError(f"{where}: unknown key '{key}'{hint}; the keys of {what} are: {', '.join(_KEYS[what])}")
 
 
 def _printable(name: str, where: str) -> None:
@@ -263,9 +290,13 @@ def _label(entry: Any, where: str) -> Label:
     if entry["id"] in RESERVED_LABELS:
         raise LabelsError(f"{where}: no label can be called '{entry['id']}', which is a column of the predictions: rename it")
     here = f"{where}, label '{entry['id']}'"
+    _known_keys(entry, "a label", here)
     examples = entry.get("examples") or {}
     if not isinstance(examples, Mapping):
         raise LabelsError(f"{here}: 'examples' must hold the lists 'yes' and 'no', not {examples!r}")
+    # YAML reads a plain yes and no as true and false.
+    examples = {{True: "yes", False: "no"}.get(key, key): value for key, value in examples.items()}
+    _known_keys(examples, "examples", f"{here}, 'examples'")
     cases = _sequence(entry, "border_cases", here)
     if not all(isinstance(case, Mapping) and "case" in case and "decision" in case for case in cases):
         raise LabelsError(f"{here}: each of 'border_cases' needs a 'case' and a 'decision'")

@@ -187,6 +187,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError(f"{path} is not UTF-8 text: convert it") from None
     except (ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as {path.suffix[1:].upper()} ({error})") from None
+    except RecursionError:
+        raise DataError(f"{path} cannot be read as {path.suffix[1:].upper()} (nested too deeply)") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 

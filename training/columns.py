@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,10 @@ _ABOUT = frozenset((
     "tanggal", "url", "link", "outlet", "author", "penulis",
 ))  # fmt: skip
 BLANKS = ("unknown", "none")
+# The share of a column's cells that tells what it holds; what the others are is a mistake.
+MOST = 0.9
+# As pandas writes whole numbers of a column that has, or had, blanks.
+_POINT_NOUGHT = re.compile(r"(-?[01])\.0+")
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ class Columns:
         self._spoken: dict[str, list[Group]] = {}
         # Groups whose columns also spell out a no, beside which a blank cell says nothing.
         self._spells_no: set[str] = set()
+        # Columns in which -1 is the no.
+        self._minus: set[str] = set()
 
     def study(self) -> None:
         """Learn from the whole table what single cells do not tell."""
@@ -116,7 +123,9 @@ class Columns:
                 spoken |= {self.scheme.group_of(label.id).id for label in map(self.scheme.find, words) if label}
             self._spoken[column] = [one for one in self.scheme.groups if one.id in spoken]
         for column, label in self.flags.items():
-            if any(_flag(cell) is False for cell in self.table.values(column)):
+            if _minus_is_no(self.table.values(column)):
+                self._minus.add(column)
+            if any(_flag(cell, column in self._minus) is False for cell in self.table.values(column)):
                 self._spells_no.add(self.scheme.group_of(label.id).id)
 
     def __str__(self) -> str:
@@ -219,7 +228,7 @@ class Columns:
             return
         answers: dict[str, bool | None] = {}
         for column, label in columns.items():
-            answers[label.id] = _flag(cells.get(column))
+            answers[label.id] = _flag(cells.get(column), column in self._minus)
             if answers[label.id] is None and cells.get(column) not in (None, "") and fold(str(cells[column])) not in UNKNOWN:
                 raise DataError(f"column '{column}': '{cells[column]}' is neither yes (1, ya, true, x) nor no (0, tidak, false)")
         yes = {label for label, answer in answers.items() if answer}
@@ -255,15 +264,18 @@ def recognise(table: Table, scheme: LabelScheme, layout: Layout) -> Columns:
         for column, target in _named(table, layout.label_columns):
             _assign(columns, column, target)
     else:
+        columns.lists = [(column, group) for column in rest if (group := _find_group(scheme, column))]
+        generic = [column for column in rest if fold(column) in ANY]
+        whole = [group for _, group in columns.lists]
+        if any(_resolves(table, column, scheme, layout.separator) for column in generic):
+            whole += scheme.groups
         for column in rest:
-            group = _find_group(scheme, column)
-            label = None if group else _find_label(scheme, column)
-            if group:
-                columns.lists.append((column, group))
-            elif label and all(_flag(cell) is not None or fold(str(cell)) in UNKNOWN for cell in table.values(column)):
+            label = None if _find_group(scheme, column) else _find_label(scheme, column)
+            # Beside a column of its group, or called like a column about the work, a label's name alone does not tell: predicting
+            # writes scores under it.
+            if label and _says_yes_or_no(table, column, sure=scheme.group_of(label.id) not in whole and fold(column) not in _ABOUT):
                 columns.flags[column] = label
         if not columns.lists and not columns.flags:
-            generic = [column for column in rest if fold(column) in ANY]
             columns.lists = [
                 (column, None) for column in generic or [one for one in rest if _resolves(table, one, scheme, layout.separator)]
             ]
@@ -337,7 +349,7 @@ def _assign(columns: Columns, column: str, target: str | None) -> None:
             f"'{target}' (--label-columns {column}={target}) is no group and no label of the scheme; "
             f"its groups: {_some([one.id for one in scheme.groups], 8)}; its labels: {_some(scheme.ids, 12)}"
         )
-    if label and (target or all(_flag(cell) is not None or fold(str(cell)) in UNKNOWN for cell in table.values(column))):
+    if label and (target or _says_yes_or_no(table, column, sure=True)):
         columns.flags[column] = label
     else:
         columns.lists.append((column, group))
@@ -362,9 +374,46 @@ def _find_label(scheme: LabelScheme, name: str) -> Label | None:
     return None
 
 
-def _flag(cell: Any) -> bool | None:
+def _answer(cell: Any) -> str:
+    """A cell of yes or no as one word; ``1.0`` is ``1``."""
     word = fold(str(cell)) if cell not in (None, "") else ""
-    return True if word in YES else False if word in NO else None
+    number = _POINT_NOUGHT.fullmatch(word)
+    return number.group(1) if number else word
+
+
+def _flag(cell: Any, minus: bool = False) -> bool | None:
+    """Yes, no, or None for what is neither; ``minus``: whether -1 is a no here."""
+    word = _answer(cell)
+    return True if word in YES else False if word in NO or (minus and word == "-1") else None
+
+
+def _minus_is_no(cells: Iterable[Any]) -> bool:
+    """Whether -1 says no in a column: only where nothing but 1 stands beside it. With a 0 it is a third answer."""
+    words = {_answer(cell) for cell in cells} - UNKNOWN
+    return "-1" in words and words <= {"1", "-1"}
+
+
+def _says_yes_or_no(table: Table, column: str, sure: bool) -> bool:
+    """Whether a column with the name of a label says yes or no to it, odd cells aside, which are told when their row is read.
+
+    Args:
+        table: the table.
+        column: a name of its columns.
+        sure: whether the name tells, so that one yes or no is enough; else nearly all cells must be one.
+    """
+    cells = [cell for cell in table.values(column) if _answer(cell) not in UNKNOWN]
+    minus = _minus_is_no(cells)
+    flags = sum(_flag(cell, minus) is not None for cell in cells)
+    return flags >= MOST * len(cells) or (sure and flags > 0)
+
+
+def _looks_like_flags(cells: Sequence[Any], minus: bool) -> bool:
+    """Whether a column whose name tells nothing says yes or no, odd cells aside."""
+    answers = [_flag(cell, minus) for cell in cells]
+    odd = {_answer(cell) for cell, answer in zip(cells, answers, strict=True) if answer is None}
+    # Several other numbers are a count of something, and -1 beside 0 and 1 a third answer.
+    counts = sum(map(_is_number, odd)) > 1 or "-1" in odd
+    return any(answers) and not counts and sum(answer is not None for answer in answers) >= MOST * len(answers)
 
 
 def pieces(cell: Any, separator: str | None, known: Callable[[str], bool]) -> list[str]:
@@ -435,7 +484,7 @@ def _resolves(table: Table, column: str, scheme: LabelScheme, separator: str | N
                 return False
             total += 1
             right += all(scheme.find(word) is not None for word in words)
-        if total and right >= 0.9 * total:
+        if total and right >= MOST * total:
             return True
     return False
 
@@ -505,12 +554,15 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
     apart = {text, *(name for name in (_first(table, CONTEXT, {text}), _first(table, GROUP, {text})) if name)}
     proposals: list[Proposal] = []
     flags: dict[str, int] = {}
+    odd: list[str] = []
     for column in named or [one for one in table.columns if one not in apart and fold(one) not in _ABOUT]:
         cells = [cell for cell in table.values(column) if fold(str(cell)) not in UNKNOWN]
         if not cells or not all(isinstance(cell, (str, list)) for cell in cells):
             continue
-        if all(_flag(cell) is not None for cell in cells) and {_flag(cell) for cell in cells} & {True}:
-            flags[column] = sum(_flag(cell) is True for cell in cells)
+        minus = _minus_is_no(cells)
+        if _looks_like_flags(cells, minus):
+            flags[column] = sum(_flag(cell, minus) is True for cell in cells)
+            odd += [str(cell) for cell in cells if _flag(cell, minus) is None]
             continue
         sure = bool(named) or fold(column) in ANY
         separator = layout.separator or _guess_separator(cells)
@@ -521,7 +573,7 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
         words = [word for given in lists for word in given if fold(word) not in NONE]
         counts = dict(sorted(Counter(words).items(), key=lambda item: (-item[1], item[0])))
         repeats = 2 <= len(counts) <= max(2, 0.7 * len(words)) and max(map(len, counts)) <= 60
-        numbers = all(word.replace(".", "", 1).lstrip("-").isdigit() for word in counts)
+        numbers = all(map(_is_number, counts)) and {_answer(word) for word in counts} != {"-1", "0", "1"}
         if not counts or not (sure or (repeats and not numbers)):
             continue
         exclusive = len(counts) > 1 and all(len(given) == 1 and fold(given[0]) not in NONE for given in lists if given)
@@ -529,10 +581,18 @@ def propose(table: Table, layout: Layout) -> tuple[str, list[Proposal]]:
     if flags:
         taken = {proposal.group for proposal in proposals} | set(flags)
         name = next(one for one in ("label", "labels_", "label_") if one not in taken)
-        proposals.append(Proposal(name, flags, False, f"{len(flags)} yes-or-no column{'s' * (len(flags) > 1)}"))
+        source = f"{len(flags)} yes-or-no column{'s' * (len(flags) > 1)}"
+        if odd:
+            shown = _some([f"'{one[:30]}'" for one in dict.fromkeys(odd)], 4)
+            source += f" ({len(odd)} cell{'s' * (len(odd) > 1)} neither: {shown})"
+        proposals.append(Proposal(name, flags, False, source))
     if not proposals:
         raise DataError(f"{table.path}: no column looks like labels (columns: {_some(table.columns, 20)}): name them with --label-columns")
     return text, proposals
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).lstrip("-").isdigit()
 
 
 def _group_id(column: str) -> str:

@@ -58,7 +58,7 @@ def _article(where: str, line: str) -> str:
     """Title and text of one JSON line."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict) or not isinstance(row.get("text"), str):
         raise DataError(f'{where}: expected one JSON object with a "text" a line')

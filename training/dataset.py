@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from classify.copies import digest as digest
 from classify.copies import normalise as normalise
 from classify.errors import DataError
-from classify.labels import LabelScheme
+from classify.labels import RESERVED_GROUPS, LabelScheme
 from classify.writers import replacing
 from training.columns import Layout, UnknownLabelError, own_labels, recognise
 from training.corpus import read_texts
@@ -30,6 +32,10 @@ MAX_REJECTED = 0.01
 # So many of them are shown.
 SHOWN = 20
 SPLITS = ("train", "validation", "test", "development")
+# Fields of a row besides its groups. A list of `labels` is none of them, but what other programs write.
+FIELDS = RESERVED_GROUPS - {"labels"}
+# So alike is a misspelt key to the group that is meant: as `topik` is to `topic`.
+ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ def decode(where: str, line: str) -> dict[str, Any]:
         row = json.loads(line)
     except ValueError as error:
         raise DataError(f"{where}: not a JSON object ({error})") from None
+    except RecursionError:
+        raise DataError(f"{where}: not a JSON object (nested too deeply)") from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: not a JSON object (but {type(row).__name__})")
     return row
@@ -129,17 +137,20 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
 
     Raises:
         UnknownLabelError: for a label the scheme lacks; names the valid ones.
-        DataError: for a missing text, a group that is not a list, an exclusive one without exactly one label, and the like.
+        DataError: for a missing text, a group that is no list and no label, an exclusive one without exactly one label, a group's
+            misspelt key, and the like.
     """
     text = row.get("text")
     if not isinstance(text, str) or not text.strip():
         raise DataError(f'{where}: "text" is missing or empty')
     labels: dict[str, tuple[str, ...]] = {}
     for group in scheme.groups:
-        # As some programs write a blank.
-        if row.get(group.id) is None:
+        given = row.get(group.id)
+        # One label may stand by itself. Nothing and an empty text are how some programs write a blank.
+        if isinstance(given, str):
+            given = [given.strip()] if given.strip() else None
+        if given is None:
             continue
-        given = row[group.id]
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise DataError(f'{where}: "{group.id}" must be a list of label ids, not {given!r}')
         valid = [label.id for label in group.labels]
@@ -149,6 +160,7 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
         labels[group.id] = tuple(label for label in valid if label in given)
         if group.exclusive and len(labels[group.id]) != 1:
             raise DataError(f'{where}: "{group.id}" is exclusive and needs exactly one label, not {given!r}')
+    _no_misspelt_group(where, row, scheme)
     if not labels:
         raise DataError(f"{where}: none of the groups {', '.join(group.id for group in scheme.groups)} is given")
     split = str(row.get("split") or "")
@@ -156,9 +168,10 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
         raise DataError(f"{where}: unknown split '{split}'; the splits are: {', '.join(SPLITS)}")
     disputed = row.get("disputed") or row.get("unsure") or ()
     unknown = row.get("unknown") or ()
-    for key, value in (("disputed", disputed), ("unknown", unknown)):
+    for key, value in (("disputed" if row.get("disputed") else "unsure", disputed), ("unknown", unknown)):
         if not isinstance(value, (list, tuple)):
             raise DataError(f'{where}: "{key}" must be a list of label ids, not {value!r}')
+        _known_labels(where, key, value, row, scheme)
     context = str(row.get("context") or "")
     # By what it says, not by its line, so that what was kept aside is known again when rows were added or sorted.
     identity = str(row["id"] if row.get("id") not in (None, "") else content_id(text, context))
@@ -175,6 +188,43 @@ def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
         read_twice=row.get("annotation") in ("agreed", "adjudicated"),
         where=where,
     )
+
+
+@lru_cache(maxsize=1024)
+def _meant(key: str, groups: tuple[str, ...]) -> str:
+    """The group whose id a key nearly is, ``""`` where there is none."""
+    folded = {group.casefold(): group for group in groups}
+    close = difflib.get_close_matches(key.casefold(), folded, n=1, cutoff=ALIKE)
+    return folded[close[0]] if close else next((group for one, group in folded.items() if key.casefold() == f"{one}s"), "")
+
+
+def _no_misspelt_group(where: str, row: dict[str, Any], scheme: LabelScheme) -> None:
+    """Refuse labels under a key that is nearly the name of a group, because nothing would read them.
+
+    Raises:
+        DataError: names the group. Beside the group itself, such a key is a field of somebody's own (an `instance` beside `stance`).
+    """
+    groups = tuple(group.id for group in scheme.groups)
+    for key, value in row.items():
+        if key not in groups and key not in FIELDS and isinstance(value, (list, str)):
+            meant = _meant(key, groups)
+            if meant and meant not in row:
+                raise DataError(f'{where}: "{key}" is no group and no field of a row: did you mean the group "{meant}"?')
+
+
+def _known_labels(where: str, key: str, labels: Sequence[Any], row: dict[str, Any], scheme: LabelScheme) -> None:
+    """Refuse a label in doubt that the scheme lacks, unless it goes on under another id or may belong to a group that the scheme lacks.
+
+    Raises:
+        UnknownLabelError: names the closest label.
+    """
+    known = {*scheme.ids, *(label.renamed_from for label in scheme)}
+    strange = [str(one) for one in labels if str(one) not in known]
+    if not strange or any(isinstance(row[one], list) and one not in FIELDS for one in row.keys() - {group.id for group in scheme.groups}):
+        return
+    close = difflib.get_close_matches(strange[0], scheme.ids, n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    raise UnknownLabelError(f"{where}: unknown {key} label '{strange[0]}'{hint}; the labels are: {', '.join(scheme.ids)}", strange[0])
 
 
 class Pool:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -293,11 +294,11 @@ def _wrong(
 
 def _reliability(calibration: dict[str, Any]) -> list[str]:
     """The reliability diagram as lines of Markdown: of the sentences with such a score, what share carries the label."""
-    heads = [f"{low / 10:g}-{high / 10:g}" for low, high in zip(SCORES, SCORES[1:], strict=False)]
+    heads = [f"{low / 10:g}-{high / 10:g}" for low, high in pairwise(SCORES)]
     lines = ["| of those scored | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
     for label, values in calibration.items():
         cells = []
-        for low, high in zip(SCORES, SCORES[1:], strict=False):
+        for low, high in pairwise(SCORES):
             inside = [(share, size) for mean, share, size in values["bins"] if low <= min(int(mean * 10), 9) < high]
             size = sum(size for _, size in inside)
             cells.append(f"{sum(share * size for share, size in inside) / size:.0%} of {size}" if size else "-")

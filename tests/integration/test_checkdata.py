@@ -55,7 +55,7 @@ BROKEN = [
         '{"id": "b", "text": "x", "topic": ["sanction"]}',
         "unknown topic label 'sanction'; the labels are: arms_transfer, sanctions,",
     ),
-    ('{"id": "c", "text": "x", "topic": "sanctions"}', '"topic" must be a list of label ids'),
+    ('{"id": "c", "text": "x", "topic": 3}', '"topic" must be a list of label ids'),
     ('{"id": "d", "text": "x"}', "none of the groups topic, stance is given"),
     ('{"id": "e", "text": "x", "topic": [], "split": "dev"}', "unknown split 'dev'; the splits are: train, validation,"),
 ]

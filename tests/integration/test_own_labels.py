@@ -60,6 +60,17 @@ def test_labels_found_in_data_are_read_again_whatever_their_names(tmp_path, run_
     assert (counts["nada/ya"], counts["netral"], counts["hoaks"]) == ("23", "22", "22")
 
 
+def test_a_scheme_from_json_lines_reads_them_plain_texts_and_lists_alike(tmp_path, run_cli):
+    data, path = tmp_path / "mix.jsonl", tmp_path / "l.yaml"
+    rows = [{"text": f"Kalimat {i}", "rubrik": [["niaga"], ["perang", "niaga"]][i % 2], "nada": ["baik", "buruk"][i % 2]} for i in range(8)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    made = run_cli("labels", "new", path, "--from", data)
+    assert made.returncode == 0, made.stderr
+    read = read_file(data, LabelScheme.load(path))
+    assert not read.rejected
+    assert read.examples[1].labels == {"rubrik": ("niaga", "perang"), "nada": ("buruk",)}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

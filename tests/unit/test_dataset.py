@@ -97,7 +97,8 @@ def test_an_id_may_be_a_number_even_zero(tmp_path):
         ({"topic": []}, ['"text" is missing']),
         ({"text": "  ", "topic": []}, ['"text" is missing or empty']),
         ({"text": 3, "topic": []}, ['"text"']),
-        ({"text": "a", "topic": "sanctions"}, ['"topic" must be a list', "'sanctions'"]),
+        ({"text": "a", "topic": "sanction"}, ["unknown topic label 'sanction'", "sanctions, diplomacy"]),
+        ({"text": "a", "topic": {"sanctions": 1}}, ['"topic" must be a list', "{'sanctions': 1}"]),
         ({"text": "a", "topic": [1]}, ['"topic" must be a list of label ids']),
         ({"text": "a", "topic": ["sanction"]}, ["unknown topic label 'sanction'", "sanctions, diplomacy"]),
         ({"text": "a", "topic": ["denial"]}, ["unknown topic label 'denial'"]),
@@ -106,6 +107,13 @@ def test_an_id_may_be_a_number_even_zero(tmp_path):
         ({"text": "a", "tone": []}, ['"tone" is exclusive and needs exactly one label', "[]"]),
         ({"text": "a", "tone": ["calm", "angry"]}, ['"tone" is exclusive and needs exactly one label']),
         ({"text": "a", "topic": [], "disputed": "denial"}, ['"disputed" must be a list', "'denial'"]),
+        ({"text": "a", "topic": [], "disputed": ["denail"]}, ["unknown disputed label 'denail' (did you mean 'denial'?)", "calm, angry"]),
+        ({"text": "a", "topic": [], "unsure": ["x"]}, ["unknown unsure label 'x'; the labels are"]),
+        ({"text": "a", "topic": [], "unknown": ["sanction"]}, ["unknown unknown label 'sanction' (did you mean 'sanctions'?)"]),
+        ({"text": "a", "stance": [], "topik": ["sanctions"]}, ['"topik" is no group', 'did you mean the group "topic"?']),
+        ({"text": "a", "stance": [], "topics": []}, ['"topics" is no group', 'did you mean the group "topic"?']),
+        ({"text": "a", "stance": [], "Tone": "calm"}, ['"Tone" is no group', 'did you mean the group "tone"?']),
+        ({"text": "a", "stnce": ["denial"]}, ['"stnce" is no group', 'did you mean the group "stance"?']),
     ],
 )
 def test_unusable_row_is_named_with_file_line_and_what_is_valid(tmp_path, row, words):
@@ -115,7 +123,29 @@ def test_unusable_row_is_named_with_file_line_and_what_is_valid(tmp_path, row, w
     assert all(word in str(caught.value) for word in words)
 
 
-@pytest.mark.parametrize("line", ['{"text": ', "[1]", '"text"', "3"])
+def test_a_plain_text_is_a_list_of_one(tmp_path):
+    rows = [{"text": "a", "topic": ["sanctions"], "tone": "calm"}, {"text": "b", "topic": "diplomacy", "tone": " "}]
+    assert [one.labels for one in read(tmp_path / "data.jsonl", *rows)] == [
+        {"topic": ("sanctions",), "tone": ("calm",)},
+        {"topic": ("diplomacy",)},
+    ]
+
+
+def test_keys_of_somebodys_own_are_let_be(tmp_path):
+    row = {"text": "a", "stance": [], "instance": ["x"], "why": "rare", "outlet": "detik", "judul": "b", "scores": {"denial": 0.1}}
+    # A number is no label, and nothing is lost with a blank.
+    assert len(read(tmp_path / "data.jsonl", row, {**row, "topic_": 3, "topics": None})) == 2
+
+
+def test_labels_in_doubt_may_be_of_another_scheme(tmp_path):
+    (example,) = read(tmp_path / "data.jsonl", {"text": "a", "topic": [], "genre": ["report"], "disputed": ["report"]})
+    assert example.disputed == ("report",)
+    later = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": [{"id": "penalties", "renamed_from": "sanctions"}, "trade"]}]})
+    path = write(tmp_path / "old.jsonl", {"text": "a", "topic": [], "disputed": ["sanctions"]})
+    assert load([path], later).examples[0].disputed == ("sanctions",)
+
+
+@pytest.mark.parametrize("line", ['{"text": ', "[1]", '"text"', "3", "[" * 100_000, '{"text": "a", "x": ' + "[" * 100_000])
 def test_line_that_is_no_object_is_named(tmp_path, line):
     with pytest.raises(DataError, match=r"data.jsonl:3: not a JSON object"):
         read(tmp_path / "data.jsonl", {"text": "baik", "topic": []}, raw=f"\n{line}\n")
@@ -247,3 +277,10 @@ def test_disputed_and_unknown_labels_do_not_count():
     assert scored(examples, SCHEME).tolist() == expected
     # Training still learns from the adjudicated answer.
     assert targets(examples, SCHEME)[0, 1] == 1
+
+
+def test_an_article_nested_too_deeply_is_named(tmp_path):
+    path = tmp_path / "articles.jsonl"
+    path.write_text("[" * 100_000 + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"articles.jsonl:1: expected one JSON object"):
+        Pool([path])

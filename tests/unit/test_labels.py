@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from classify.errors import LabelsError
-from classify.labels import LabelScheme
+from classify.labels import LabelScheme, fold
 
 GROUPS = {
     "groups": [
@@ -53,6 +53,18 @@ def test_outputs_follow_the_order_of_groups_and_labels():
 def test_an_unknown_label_names_the_known_ones():
     with pytest.raises(LabelsError, match="unknown label 'wra'; the labels are: trade, war, good, bad, none"):
         LabelScheme.from_dict(GROUPS).group_of("wra")
+
+
+def test_spellings_of_one_label_fold_to_one_but_a_sign_stays():
+    assert {fold(one) for one in ("Trade-Deals", "trade_deals", " TRADE  deals", "trade - deals")} == {"trade deals"}
+    assert fold("g20-2026") == fold("G20 2026") == "g20 2026"
+    assert fold("-1") == fold(" \N{MINUS SIGN}1") == "-1"
+    assert fold("tone_-1") == "tone -1"
+    assert fold("tone-1") == "tone 1"
+    assert fold("-") == "-"
+    scheme = LabelScheme.from_dict({"groups": [{"id": "tone", "exclusive": True, "labels": ["0", "1"]}]})
+    assert scheme.find("-1") is None
+    assert scheme.find("1").id == "1"
 
 
 def test_a_scheme_survives_yaml(tmp_path):
@@ -123,6 +135,40 @@ def test_an_exclusive_group_needs_a_choice():
 )
 def test_malformed_documentation_of_a_label_names_the_label_and_the_key(more):
     refusal({"groups": [{"id": "topic", "labels": [{"id": "war", **more}]}]}, "war", next(iter(more)))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"rule": []}, ["'rule' (did you mean 'rules'?)", "version, groups, rules"]),
+        ({"groups": [{"id": "tone", "labels": ["a", "b"], "exclusiv": True}]}, ["group 1 ('tone')", "'exclusiv' (did you mean 'exclusive'?)"]),
+        ({"groups": [{"id": "tone", "label": ["a"]}]}, ["group 1 ('tone')", "'label' (did you mean 'labels'?)"]),
+        ({"groups": [{"id": "tone", "labels": [{"id": "a", "renamedfrom": "z"}]}]}, ["label 'a'", "(did you mean 'renamed_from'?)", "holders"]),
+        ({"groups": [{"id": "tone", "labels": [{"id": "a", "Name": "z"}]}]}, ["label 'a'", "'Name' (did you mean 'name'?)"]),
+        ({"groups": [{"id": "tone", "labels": [{"id": "a", "x": 1}]}]}, ["label 'a': unknown key 'x'; the keys of a label are: id, name"]),
+        ({"groups": [{"id": "tone", "labels": [{"id": "a", "examples": {"ya": []}}]}]}, ["label 'a', 'examples': unknown key 'ya'", "yes, no"]),
+    ],
+)  # fmt: skip
+def test_a_key_that_nothing_would_read_is_refused(data, words):
+    refusal({"groups": [{"id": "topic", "labels": ["war"]}], **data}, *words)
+
+
+def test_a_misspelt_key_is_told_with_its_line(tmp_path):
+    path = tmp_path / "labels.yaml"
+    path.write_text("groups:\n- id: topic\n  labels:\n  - war\n  - id: peace\n    renamedfrom: truce\n", encoding="utf-8")
+    with pytest.raises(LabelsError, match="line 5, group 1 .*, label 'peace': unknown key 'renamedfrom'"):
+        LabelScheme.load(path)
+
+
+def test_examples_may_be_keyed_by_a_plain_yes_and_no(tmp_path):
+    path = tmp_path / "labels.yaml"
+    path.write_text("groups:\n- id: topic\n  labels:\n  - {id: war, examples: {yes: [a], no: [b]}}\n", encoding="utf-8")
+    (war,) = LabelScheme.load(path)
+    assert (war.yes, war.no) == (("a",), ("b",))
+
+
+def test_the_scheme_of_the_shipped_model_loads(root):
+    assert LabelScheme.load(root / "model/labels.yaml").ids == LabelScheme.load(root / "configs/labels.yaml").ids
 
 
 def test_malformed_names_and_rules():

@@ -319,11 +319,71 @@ def test_exclusive_group_of_one_column_a_label(tmp_path):
     assert "exclusive and needs exactly one" in read.rejected[0].reason
 
 
+@pytest.mark.parametrize("plus", ["1", "1.0"])
+def test_minus_one_is_no_only_beside_one(tmp_path, plus):
+    path = save(tmp_path / "d.csv", f"text,arms,trade\na,{plus},-{plus}\nb,-{plus},\nc,-{plus},{plus}\nd,,?\n")
+    assert known(path) == {"a": "10......", "b": "0.......", "c": "01......"}
+    # Beside a 0 it is a third answer, which a label's column has no room for.
+    path = save(tmp_path / "e.csv", "text,arms\na,1\nb,-1\nc,0\n")
+    assert reasons(path, label_columns=("arms=arms",)) == [
+        "3: column 'arms': '-1' is neither yes (1, ya, true, x) nor no (0, tidak, false)"
+    ]
+
+
+def test_a_sign_tells_labels_apart(tmp_path):
+    scheme = LabelScheme.from_dict({"groups": [{"id": "tone", "exclusive": True, "labels": ["0", "1"]}]})
+    read = read_file(save(tmp_path / "d.csv", "text,tone\na,1\nb,-1\n"), scheme)
+    assert [example.labels for example in read.examples] == [{"tone": ("1",)}]
+    assert "unknown tone label '-1'" in read.rejected[0].reason
+    table = read_table(save(tmp_path / "e.csv", "text,sentimen,suka\n" + "".join(f"{i},{i % 3 - 1},{i % 2 * 2 - 1}\n" for i in range(12))))
+    found = {one.group: (one.counts, one.exclusive) for one in propose(table, Layout())[1]}
+    assert found == {"sentimen": ({"-1": 4, "0": 4, "1": 4}, True), "label": ({"suka": 6}, False)}
+
+
+def test_flags_as_pandas_writes_them(tmp_path):
+    path = save(tmp_path / "d.csv", "text,arms,trade\na,1.0,0.0\nb,,1.0\nc,0.0,0.0\n")
+    assert known(path) == {"a": "10......", "b": ".1......", "c": "00......"}
+    (found,) = propose(read_table(path), Layout())[1]
+    assert found.counts == {"arms": 1, "trade": 1}
+
+
 def test_a_mark_that_is_neither_yes_nor_no_is_refused(tmp_path):
     path = save(tmp_path / "d.csv", "text,arms\na,1\nb,mungkin\n")
     assert reasons(path, label_columns=("arms=arms",)) == [
         "3: column 'arms': 'mungkin' is neither yes (1, ya, true, x) nor no (0, tidak, false)"
     ]
+
+
+@pytest.mark.parametrize("odd", ["2", "mungkin", "-1"])
+def test_an_odd_cell_is_a_rejected_row_and_its_column_is_read(tmp_path, odd):
+    rows = "".join(f"Kalimat {i},{i % 2},0\n" for i in range(100))
+    path = save(tmp_path / "d.csv", f"text,arms,trade\n{rows}Satu,{odd},0\n")
+    assert reasons(path) == [f"102: column 'arms': '{odd}' is neither yes (1, ya, true, x) nor no (0, tidak, false)"]
+    assert sum(example.labels["topic"] == ("arms",) for example in load([path], SCHEME).examples) == 50
+    # However many there are, a label's column is not passed over.
+    path = save(tmp_path / "e.csv", f"text,arms,trade\na,1,0\nb,{odd},0\nc,{odd},1\nd,0,1\n")
+    with pytest.raises(DataError, match=r"2 of 4 rows .* cannot be used"):
+        load([path], SCHEME)
+
+
+@pytest.mark.parametrize(("odd", "found"), [("2", {"arms": 50}), ("mungkin", {"arms": 50}), ("-1", None)])
+def test_an_odd_cell_does_not_hide_flags_from_a_proposal(tmp_path, odd, found):
+    rows = "".join(f"Kalimat {i},{i % 2},{[0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3][i % 12]}\n" for i in range(100))
+    table = read_table(save(tmp_path / "d.csv", f"text,arms,dibagikan\n{rows}Satu,{odd},0\n"))
+    _, proposals = propose(table, Layout()) if found else ("", propose(table, Layout(label_columns=("arms",)))[1])
+    assert [one.counts for one in proposals] == [found or {"0": 50, "1": 50, "-1": 1}]
+    if found:
+        assert proposals[0].source == f"1 yes-or-no column (1 cell neither: '{odd}')"
+
+
+def test_scores_beside_a_groups_own_column_are_no_flags(tmp_path):
+    # As predicting writes them, one of them rounded to a flag.
+    path = save(tmp_path / "d.csv", "text,topic,arms,trade\na,arms,0.93,0.2\nb,-,0.4,0.0\nc,trade,0.1,1.0\n")
+    found, said = labels(path)
+    assert [one["topic"] for one in found.values()] == [("arms",), (), ("trade",)]
+    assert "not read: arms, trade" in said
+    path = save(tmp_path / "e.csv", "text,label,arms,trade\na,arms,0.93,0.2\nb,arms,0.4,0.0\nc,trade,0.1,1.0\n")
+    assert [one["topic"] for one in labels(path)[0].values()] == [("arms",), ("arms",), ("trade",)]
 
 
 # --------------------------------------------------------------------------------------------------------------------

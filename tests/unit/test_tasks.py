@@ -125,3 +125,11 @@ def test_missing_labelled_data_is_refused(tmp_path):
         Labelled.load([tmp_path / "nowhere.jsonl"], SCHEME)
     with pytest.raises(DataError, match="holds no labelled data"):
         Labelled.load([tmp_path], SCHEME)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_labelled_data_nested_too_deeply_is_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be read as JSON"):
+        Labelled.load([path], SCHEME)
