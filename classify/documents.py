@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -146,18 +147,35 @@ def decode_as(data: bytes, name: str) -> tuple[str, str]:
         ) from None
 
 
-def find(paths: Iterable[str]) -> Iterator[str]:
+def find(paths: Iterable[str], failed: Callable[[DocumentError], None] = lambda error: None) -> Iterator[str]:
     """Yield the names of the documents behind ``paths``: files as they are, below folders what is read there, in sorted order.
 
-    A folder without any is yielded itself, so that reading it says so.
+    A folder without any is yielded itself, so that reading it says so. ``failed`` is told of folders that cannot be entered.
+    Links to folders are not followed.
     """
     for name in paths:
         # Unlike Path.is_dir, this answers for names that are too long and folders that may not be entered.
         if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112
             yield name
             continue
-        files = [str(file) for file in sorted(Path(name).rglob("*")) if file.name.lower().endswith(formats.IN_FOLDERS) and file.is_file()]
-        yield from files or [name]
+        # Path.rglob would pass over a folder that cannot be entered without a word.
+        closed: list[OSError] = []
+        walk = os.walk(name, onerror=closed.append)
+        files = [Path(folder, one) for folder, _, found in walk for one in found if one.lower().endswith(formats.IN_FOLDERS)]
+        for error in sorted(closed, key=lambda error: str(error.filename)):
+            failed(DocumentError(f"cannot enter the folder {error.filename}: {error.strerror or error}; what is in it was left out"))
+        chosen = [str(file) for file in sorted(files) if _is_file(file)]
+        yield from chosen or ([] if closed else [name])
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a path leads to a file, or to what may not be looked at: reading it says why."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def read(name: Source) -> Document:

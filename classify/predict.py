@@ -117,7 +117,7 @@ def whole_documents(paths: Iterable[str], text_column: str | None, watch: Watch)
 
 
 def _each(paths: Iterable[str], of: Callable[[str, Watch], Iterator[T]], watch: Watch) -> Iterator[T]:
-    for name in documents.find(paths):
+    for name in documents.find(paths, watch.failed):
         watch.started(name)
         try:
             yield from of(name, watch)

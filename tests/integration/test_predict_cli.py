@@ -77,6 +77,31 @@ def test_jsonl_rows_have_the_documented_keys_and_exact_offsets(predict, folder):
     assert any(row["scores"] for row in rows)
 
 
+def test_a_folder_that_may_not_be_entered_is_said_and_the_others_are_read(predict, folder, unprivileged, tmp_path):
+    (folder / "tertutup").mkdir()
+    (folder / "tertutup" / "c.txt").write_text("Kim tiba di Moskow.")
+    (folder / "tertutup").chmod(0)
+    # Its names can be seen, but not what is behind them.
+    (folder / "terlihat").mkdir()
+    (folder / "terlihat" / "d.txt").write_text("Kim tiba di Moskow.")
+    (folder / "terlihat").chmod(0o400)
+    output = tmp_path / "rows.jsonl"
+    result = predict(folder, "--format", "jsonl", "--output", output, through=unprivileged)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        f"error: cannot enter the folder {folder / 'tertutup'}: Permission denied; what is in it was left out",
+        f"error: cannot read {folder / 'terlihat' / 'd.txt'}: Permission denied",
+    ]
+    names = {json.loads(line)["document"] for line in output.read_text(encoding="utf-8").splitlines()}
+    assert names == {str(folder / "a.txt"), str(folder / "sub" / "b.txt")}
+    # A second time, with an output that is looked for among the documents.
+    assert predict(folder, "--format", "jsonl", "--output", output, through=unprivileged).stderr == result.stderr
+    alone = predict(folder / "tertutup", "--format", "jsonl", "--output", output, through=unprivileged)
+    assert alone.returncode == 2
+    assert [line.split(":")[0] for line in alone.stderr.splitlines()] == ["error", "error"]
+    assert "nothing could be classified" in alone.stderr
+
+
 def test_furniture_and_all_scores_on_request(predict, folder):
     plain = objects(predict(folder / "a.txt", "--format", "jsonl"))
     rows = objects(predict(folder / "a.txt", "--format", "jsonl", "--furniture", "--all-scores"))

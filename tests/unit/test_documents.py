@@ -186,6 +186,20 @@ def test_find_walks_folders_in_sorted_order_and_keeps_what_was_named(tmp_path):
     assert list(find([long])) == [long]
 
 
+def test_links_to_files_are_read_and_links_to_folders_are_not_followed(tmp_path):
+    folder = tmp_path / "berita"
+    for name in ("berita/a.txt", "lain/b.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("Ya.")
+    (folder / "c.txt").symlink_to(tmp_path / "lain" / "b.txt")
+    (folder / "putus.txt").symlink_to(tmp_path / "tidak-ada")
+    (folder / "lain").symlink_to(tmp_path / "lain")
+    (folder / "lingkaran").symlink_to(folder)
+    said = []
+    assert list(find([str(folder)], said.append)) == [str(folder / "a.txt"), str(folder / "c.txt")]
+    assert said == []
+
+
 def test_a_folder_without_text_files_is_an_error(tmp_path):
     (tmp_path / "catatan.md").write_text("Ya.")
     (name,) = find([str(tmp_path)])
