@@ -102,6 +102,34 @@ def test_a_folder_that_may_not_be_entered_is_said_and_the_others_are_read(predic
     assert "nothing could be classified" in alone.stderr
 
 
+NOTHING_ELSE = 'holds nothing but page furniture (menus, dates, "Baca juga" ...): see it with --furniture'
+
+
+def test_a_document_of_nothing_but_furniture_is_said(predict, folder, tmp_path, assert_refused):
+    path, output = folder / "sisa.txt", tmp_path / "rows.jsonl"
+    path.write_text("Home > Dunia\nBaca juga: Putin ke Hanoi\nTags: x\n")
+    output.write_text("Sebelumnya.\n")
+    result = predict(folder, "--format", "jsonl")
+    assert (result.returncode, result.stderr) == (2, f"error: {path} {NOTHING_ELSE}\n")
+    assert len({json.loads(line)["document"] for line in result.stdout.splitlines()}) == 2
+    alone = predict(path, "--format", "jsonl", "--output", output)
+    assert alone.returncode == 2
+    assert alone.stderr.splitlines()[0] == f"error: {path} {NOTHING_ELSE}"
+    assert output.read_text() == "Sebelumnya.\n"
+    assert_refused(predict("-", stdin=path.read_bytes()), f"standard input {NOTHING_ELSE}")
+    assert len(objects(predict(path, "--format", "jsonl", "--furniture"))) == 3
+    assert len(objects(predict(path, "--format", "jsonl", "--lines"))) == 3
+
+
+def test_of_records_the_ones_after_nothing_but_furniture_are_read(predict, tmp_path):
+    path = tmp_path / "berita.jsonl"
+    texts = ["Kim tiba di Moskow.", "Baca juga: Putin ke Hanoi", "Moskow membantah kabar itu."]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    result = predict(path, "--format", "jsonl")
+    assert (result.returncode, result.stderr) == (2, f"error: {path}:2 {NOTHING_ELSE}\n")
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == texts[::2]
+
+
 def test_furniture_and_all_scores_on_request(predict, folder):
     plain = objects(predict(folder / "a.txt", "--format", "jsonl"))
     rows = objects(predict(folder / "a.txt", "--format", "jsonl", "--furniture", "--all-scores"))
