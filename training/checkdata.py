@@ -215,5 +215,7 @@ def _support(examples: Sequence[Example], scheme: LabelScheme) -> list[Finding]:
             # One more, so that a small split without any says little.
             rate = [(counts[side][label] + 1) / (sizes[side] + 1) for side in ("train", split)]
             if max(rate) > 5 * min(rate) and train[label] + counts[split][label] >= MIN_POSITIVES:
-                found.append(Finding(False, "all files", f"'{label}' is on {rate[0]:.1%} of training but {rate[1]:.1%} of {split} sentences"))
+                found.append(
+                    Finding(False, "all files", f"'{label}' is on {rate[0]:.1%} of training but {rate[1]:.1%} of {split} sentences")
+                )
     return found
