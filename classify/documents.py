@@ -202,7 +202,7 @@ def find(paths: Iterable[str], failed: Callable[[DocumentError], None] = lambda 
 def _is_file(path: Path) -> bool:
     """Whether a path leads to a file, or to what may not be looked at: reading it says why."""
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return stat.S_ISREG(path.stat().st_mode)
     except PermissionError:
         return True
     except OSError:
