@@ -88,7 +88,7 @@ class Classifier:
         """The arithmetic that runs: ``int8`` or ``fp32``."""
         return "int8" if isinstance(self._engine, Int8Engine) else "fp32"
 
-    def predict(self, texts: Sequence[str], contexts: Sequence[str] | None = None, *, batch_size: int | None = None) -> list[Prediction]:
+    def predict(self, texts: Iterable[str], contexts: Iterable[str] | None = None, *, batch_size: int | None = None) -> list[Prediction]:
         """Classify sentences.
 
         Args:
@@ -97,23 +97,29 @@ class Classifier:
             batch_size: sentences run through the network at once, padded to the longest; changes speed and memory, not results.
                 None runs sentences of one length together, without padding, which is fastest on a processor.
         """
-        if isinstance(texts, str):
-            raise TypeError("predict takes a list of sentences; for one sentence write predict([text])")
+        _check_list(texts, "predict")
+        # A generator can be looked through only once.
+        texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("predict takes a list of sentences: one of these is no string")
-        if contexts is not None and len(contexts) != len(texts):
+        contexts = list(contexts) if contexts is not None else [""] * len(texts)
+        if len(contexts) != len(texts):
             raise ValueError(f"{len(texts)} texts but {len(contexts)} contexts: give one context a text")
-        pairs = zip(texts, contexts, strict=True) if contexts is not None else ((text, "") for text in texts)
-        return list(self.stream(pairs, batch_size=batch_size))
+        return list(self.stream(zip(texts, contexts, strict=True), batch_size=batch_size))
 
     def stream(self, texts: Iterable[str | tuple[str, str]], *, batch_size: int | None = None) -> Iterator[Prediction]:
         """Classify any iterable of sentences, or of ``(sentence, sentence before)``, in order and in constant memory."""
-        source, cache = iter(texts), LogitCache()
+        # Not in the generator itself, which would complain only when it is first read.
+        _check_list(texts, "stream")
         _check(batch_size)
+        return self._stream(iter(texts), batch_size)
+
+    def _stream(self, source: Iterator[str | tuple[str, str]], batch_size: int | None) -> Iterator[Prediction]:
+        cache = LogitCache()
         while window := [item if isinstance(item, tuple) else (item, "") for item in islice(source, LOOK_AHEAD)]:
             yield from self.window(window, batch_size=batch_size, cache=cache)
 
-    def explain(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> list[dict[str, dict[str, Any]]]:
+    def explain(self, texts: Iterable[str], contexts: Iterable[str] | None = None) -> list[dict[str, dict[str, Any]]]:
         """The evidence for every label given whose scheme says whose position it is (``holders``).
 
         For each text ``{label: {"holder": ..., "cue": ..., "words": [[start, end, weight], ...]}}`` as in the JSON Lines format: who
@@ -127,8 +133,9 @@ class Classifier:
         from classify.sentences import Sentence, split
 
         check_holders(self.scheme)
+        contexts = list(contexts) if contexts is not None else None
         predictions = self.predict(texts, contexts)
-        contexts = contexts or [""] * len(texts)
+        contexts = contexts if contexts is not None else [""] * len(predictions)
         explained = []
         for prediction, before in zip(self.with_words(predictions, contexts), contexts, strict=True):
             sentence = Sentence(0, len(prediction.text), prediction.text)
@@ -182,6 +189,12 @@ class Classifier:
             review = tuple(label for label, score in rounded.items() if self._decisions.to_review(label, score))
             predictions.append(Prediction(text, labels, rounded, review))
         return predictions
+
+
+def _check_list(texts: object, method: str) -> None:
+    # A string is an iterable of strings too: its characters.
+    if isinstance(texts, str):
+        raise TypeError(f"{method} takes a list of sentences; for one sentence write {method}([text])")
 
 
 def _check(batch_size: int | None) -> None:

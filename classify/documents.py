@@ -6,16 +6,19 @@ import codecs
 import io
 import json
 import os
+import re
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from classify import formats
 from classify.dates import iso_date
-from classify.errors import DocumentError
+from classify.errors import DamagedTextError, DocumentError
 
 if TYPE_CHECKING:
     from classify.formats.archive import Member
@@ -117,13 +120,42 @@ def _unmarked(data: bytes, name: str) -> str:
             if head[high::2].count(0) > 0.8 * (len(head) // 2) and 0 not in head[1 - high :: 2]:
                 return encoding
         raise DocumentError(f"{name} is a binary file, not text: {formats.listed(formats.EVERY)} files are read")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # A few bytes short of a character at the very end mean that the data was cut, not that it is not UTF-8.
-        if error.reason != "unexpected end of data" or len(data) - error.start >= 4:
-            return "cp1252"
-    return "utf-8"
+    return _utf8_or_1252([data], name)
+
+
+def _utf8_or_1252(blocks: Iterable[bytes], name: str) -> str:
+    """``utf-8`` where all bytes are, but for a character cut at the very end; else ``cp1252``.
+
+    Raises:
+        DamagedTextError: where most of what is not ASCII is UTF-8: it is damaged then, and Windows-1252 would make nonsense of it.
+    """
+    # A byte that is wrong becomes a half character; one short of a character at the end is kept back.
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    good = wrong = size = first = 0
+    for block in blocks:
+        text = decoder.decode(block)
+        if text.isascii():
+            size += len(text)
+            continue
+        right = len(text.encode("utf-8", "ignore"))
+        bad = len(text.encode("utf-8", "surrogateescape")) - right
+        if bad and not wrong:
+            first = size + len(re.split("[\udc80-\udcff]", text, maxsplit=1)[0].encode())
+        wrong += bad
+        good += len(text) - bad - len(text.encode("ascii", "ignore"))
+        size += right + bad
+    if good > wrong > 0:
+        raise _damaged(name, first, "utf-8")
+    return "cp1252" if wrong else "utf-8"
+
+
+def _damaged(name: str, byte: int, encoding: str) -> DamagedTextError:
+    return DamagedTextError(f"{name} is damaged: byte {byte} is not valid {_shown(encoding)}; copy the file again or convert it to UTF-8")
+
+
+def _shown(encoding: str) -> str:
+    """An encoding's name for people."""
+    return {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}.get(encoding, encoding.upper())
 
 
 def decode(data: bytes, name: str) -> str:
@@ -139,25 +171,42 @@ def decode_as(data: bytes, name: str) -> tuple[str, str]:
     """As :func:`decode`, and with the text the encoding's name for people."""
     encoding = encoding_of(data, name)
     try:
-        return data.decode(encoding), {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}.get(encoding, encoding.upper())
+        return data.decode(encoding), _shown(encoding)
     except UnicodeDecodeError as error:
-        raise DocumentError(
-            f"{name} is damaged: byte {error.start} is not valid {encoding.upper()}; copy the file again or convert it to UTF-8"
-        ) from None
+        # The codec does not count the byte-order mark.
+        mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
+        raise _damaged(name, mark + error.start, encoding) from None
 
 
-def find(paths: Iterable[str]) -> Iterator[str]:
+def find(paths: Iterable[str], failed: Callable[[DocumentError], None] = lambda error: None) -> Iterator[str]:
     """Yield the names of the documents behind ``paths``: files as they are, below folders what is read there, in sorted order.
 
-    A folder without any is yielded itself, so that reading it says so.
+    A folder without any is yielded itself, so that reading it says so. ``failed`` is told of folders that cannot be entered.
+    Links to folders are not followed.
     """
     for name in paths:
         # Unlike Path.is_dir, this answers for names that are too long and folders that may not be entered.
         if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112
             yield name
             continue
-        files = [str(file) for file in sorted(Path(name).rglob("*")) if file.name.lower().endswith(formats.IN_FOLDERS) and file.is_file()]
-        yield from files or [name]
+        # Path.rglob would pass over a folder that cannot be entered without a word.
+        closed: list[OSError] = []
+        walk = os.walk(name, onerror=closed.append)
+        files = [Path(folder, one) for folder, _, found in walk for one in found if one.lower().endswith(formats.IN_FOLDERS)]
+        for error in sorted(closed, key=lambda error: str(error.filename)):
+            failed(DocumentError(f"cannot enter the folder {error.filename}: {error.strerror or error}; what is in it was left out"))
+        chosen = [str(file) for file in sorted(files) if _is_file(file)]
+        yield from chosen or ([] if closed else [name])
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a path leads to a file, or to what may not be looked at: reading it says why."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def read(name: Source) -> Document:
@@ -204,9 +253,8 @@ def read_passages(name: Source, advance: Callable[[int], None] = lambda count: N
             yield _text(head, shown), 0, True
             return
         encoding = encoding_of(head, shown)
-        if encoding == "utf-8" and name != STANDARD_INPUT and not is_utf8(file, head):
-            encoding = "cp1252"
-            file.seek(len(head))
+        if encoding == "utf-8" and name != STANDARD_INPUT:
+            encoding = encoding_throughout(file, head, shown)
         lines = text_lines(counted(file, head, advance), encoding, shown, "break it into paragraphs")
         for passage, offset in _not_empty(_paragraphs(lines), shown):
             yield passage, offset, False
@@ -402,19 +450,17 @@ def counted(file: Any, head: bytes, advance: Callable[[int], None]) -> io.Buffer
     return io.BufferedReader(_Rest(file, head, advance), 65536)
 
 
-def is_utf8(file: Any, head: bytes) -> bool:
-    """Whether all of a file is UTF-8 but for a character cut at its end; reads on after ``head`` and comes back to there."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def encoding_throughout(file: Any, head: bytes, shown: str) -> str:
+    """The encoding of a file whose ``head``, read already, is UTF-8 or plain ASCII; reads on and comes back to behind the head.
+
+    Raises:
+        DamagedTextError: where it is UTF-8 that is damaged further down.
+    """
     begin = file.tell()
     try:
-        decoder.decode(head)
-        while block := file.read(1024 * 1024):
-            decoder.decode(block)
-    except UnicodeDecodeError:
-        return False
+        return _utf8_or_1252(chain([head], iter(lambda: file.read(1024 * 1024), b"")), shown)
     finally:
         file.seek(begin)
-    return True
 
 
 def _paragraphs(lines: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
@@ -463,4 +509,4 @@ def text_lines(file: Any, encoding: str, shown: str, too_long: str) -> Iterator[
             yield line, offset
             offset += len(line)
     except UnicodeDecodeError:
-        raise DocumentError(f"{shown} is not {encoding.upper()} throughout: convert it to UTF-8 first") from None
+        raise DocumentError(f"{shown} is not {_shown(encoding)} throughout: convert it to UTF-8 first") from None

@@ -11,6 +11,10 @@ class DocumentError(ClassifyError):
     """A document that cannot be read as text."""
 
 
+class DamagedTextError(DocumentError):
+    """Text in a known encoding with bytes that are not."""
+
+
 class ModelDirectoryError(ClassifyError):
     """A model directory that is missing, incomplete or damaged."""
 

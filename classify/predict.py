@@ -117,7 +117,7 @@ def whole_documents(paths: Iterable[str], text_column: str | None, watch: Watch)
 
 
 def _each(paths: Iterable[str], of: Callable[[str, Watch], Iterator[T]], watch: Watch) -> Iterator[T]:
-    for name in documents.find(paths):
+    for name in documents.find(paths, watch.failed):
         watch.started(name)
         try:
             yield from of(name, watch)
@@ -138,11 +138,11 @@ def items_of(name: Source, options: Options, watch: Watch) -> Iterator[Item]:
         for document in documents.read_documents(name, options.text_column, watch.failed, watch.advance):
             text = document.text
             found = _line_sentences(_offsets(text)) if options.lines else split(text)
-            yield from _numbered(document.name, found, options, document.meta)
+            yield from _numbered(document.name, found, options, watch, document.meta)
     elif options.lines:
-        yield from _numbered(str(name), _line_sentences(documents.read_lines(name, watch.advance)), options)
+        yield from _numbered(str(name), _line_sentences(documents.read_lines(name, watch.advance)), options, watch)
     else:
-        yield from _numbered(str(name), _split(documents.read_passages(name, watch.advance)), options)
+        yield from _numbered(str(name), _split(documents.read_passages(name, watch.advance)), options, watch)
 
 
 def _packed(name: str, of: Callable[[Source, Watch], Iterator[T]], watch: Watch) -> Iterator[T]:
@@ -179,11 +179,13 @@ def _split(passages: Iterable[tuple[str, int, bool]]) -> Iterator[Sentence]:
             yield replace(one, start=offset + one.start, end=offset + one.end, paragraph=offset + one.paragraph) if offset else one
 
 
-def _numbered(name: str, sentences: Iterable[Sentence], options: Options, meta: Meta = NO_META) -> Iterator[Item]:
+def _numbered(name: str, sentences: Iterable[Sentence], options: Options, watch: Watch, meta: Meta = NO_META) -> Iterator[Item]:
     before, index = "", 0
     earlier: tuple[Sentence, ...] = ()
+    left_out = False
     for sentence in sentences:
         if sentence.furniture and not options.furniture:
+            left_out = True
             continue
         yield Item(name, index, sentence, before, meta, earlier)
         index += 1
@@ -191,6 +193,11 @@ def _numbered(name: str, sentences: Iterable[Sentence], options: Options, meta: 
         if not sentence.furniture and not options.lines:
             before = sentence.text
             earlier = (*earlier, sentence)[-EARLIER:]
+    # Told and not raised: of a table or JSON Lines, the records that follow are still to be read.
+    if left_out and not index:
+        shown = "standard input" if name == documents.STANDARD_INPUT else name
+        what = 'page furniture (menus, dates, "Baca juga" ...)'
+        watch.failed(DocumentError(f"{shown} holds nothing but {what}: see it with --furniture"))
 
 
 def chunks(source: Iterable[Item]) -> Iterator[list[Item]]:

@@ -305,6 +305,29 @@ def check_output(path: Path | None, paths: Iterable[str]) -> None:
             raise ClassifyError(f"{path} is one of the documents to be read and would be lost: give --output another name")
 
 
+def check_writable(path: Path, folder: bool = False) -> None:
+    """Refuse, before long work, a file that could not be written after it; or a ``folder``, which may be still to be made.
+
+    Raises:
+        ClassifyError: with the reason.
+    """
+    if not folder and is_device(path):
+        return
+    reason = None
+    place = Path(os.path.realpath(path))
+    if not folder:
+        reason = "it is a folder" if place.is_dir() else None
+        place = place.parent
+    while folder and not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        reason = f"{place} is no folder" if place.exists() else f"there is no folder {place}"
+    elif not os.access(place, os.W_OK | os.X_OK):
+        reason = f"nothing may be written in {place}"
+    if reason:
+        raise ClassifyError(f"cannot write {path}: {reason}")
+
+
 def is_device(path: Path) -> bool:
     """Whether ``path`` is there and neither file nor folder: a pipe, a terminal, ``/dev/null``."""
     try:

@@ -209,15 +209,28 @@ def run_cli(tmp_path_factory, cli_environment):
     """
     outside = tmp_path_factory.mktemp("outside")
 
-    def run(*arguments, stdin: bytes = b"", env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 300):
+    def run(*arguments, stdin: bytes = b"", env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 300, through=()):
         result = subprocess.run(
-            [sys.executable, "-m", "classify", *map(str, arguments)], input=stdin, capture_output=True,
+            [*through, sys.executable, "-m", "classify", *map(str, arguments)], input=stdin, capture_output=True,
             env=env or cli_environment(), cwd=cwd or outside, timeout=timeout, check=False,
         )  # fmt: skip
         result.stdout, result.stderr = result.stdout.decode("utf-8"), result.stderr.decode("utf-8")
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> list[str]:
+    """What to run a command through so that permissions count for the superuser too: `run_cli(..., through=unprivileged)`."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("permissions are Unix's")
+    if os.geteuid() != 0:
+        return []
+    prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if shutil.which("setpriv") is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("the superuser may read everything")
+    return prefix
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,15 @@ from pathlib import Path
 from classify.errors import DataError
 from classify.labels import LabelScheme
 from training.columns import Layout
-from training.dataset import Example, FileRows, Pool, content_id, data_files, normalise, read_file
+from training.dataset import SPLITS, Example, FileRows, Pool, content_id, data_files, normalise, read_file
 from training.splits import near_duplicates
 
 # Longer texts are hardly one sentence; the model would cut them.
 MAX_WORDS = 120
+MAX_CHARACTERS = 2000
 # With fewer examples a label cannot be learnt, and hardly be measured.
 MIN_POSITIVES = 20
+# Where a label is measured; the validation split chooses thresholds.
 HELD_OUT = ("test", "development")
 
 
@@ -27,7 +29,7 @@ class Finding:
     Attributes:
         error: errors make the check fail; the others are warnings.
         where: file and line, or the file.
-        message: what is wrong and what to do.
+        message: what is wrong and what to do; ``""`` where ``where`` is the whole sentence.
     """
 
     error: bool
@@ -35,7 +37,7 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        return f"{'error' if self.error else 'warning'}: {self.where}: {self.message}"
+        return ": ".join(filter(None, ("error" if self.error else "warning", self.where, self.message)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Report:
         """Per label, and for ``(none)``, the sentences in each split."""
         table: dict[str, dict[str, int]] = {label: {} for label in [*scheme.ids, "(none)", "(all)"]}
         for example in self.examples:
-            split = example.split or "train"
+            split = _split(example)
             given = [label for labels in example.labels.values() for label in labels]
             for label in [*(given or ["(none)"]), "(all)"]:
                 table[label][split] = table[label].get(split, 0) + 1
@@ -79,11 +81,13 @@ def check(paths: Sequence[Path], scheme: LabelScheme, pool: Pool | None = None, 
             findings.append(Finding(True, where, message))
             continue
         files.append(file)
+        if not file.size:
+            findings.append(Finding(True, f"{path} is empty", ""))
         findings += [Finding(True, one.where, one.reason) for one in file.rejected]
         if file.unlabelled:
             findings.append(Finding(False, str(path), f"{file.unlabelled} sentences have no label at all and will not be used"))
     examples = [example for file in files for example in file.examples]
-    findings += _lengths(examples) + _identifiers(examples) + _copies(examples) + _support(examples, scheme)
+    findings += _lengths(examples) + _identifiers(examples) + _groups(examples) + _copies(examples) + _support(examples, scheme)
     return Report(findings, examples, files)
 
 
@@ -117,7 +121,29 @@ def _lengths(examples: Sequence[Example]) -> list[Finding]:
         words = len(example.text.split())
         if words > MAX_WORDS:
             found.append(Finding(False, example.where, f"{words} words are hardly one sentence (over {MAX_WORDS}): split it"))
+        elif len(example.text) > MAX_CHARACTERS:
+            size = f"{len(example.text):,} characters are hardly one sentence (over {MAX_CHARACTERS:,})"
+            found.append(Finding(False, example.where, f"{size}: split it"))
     return found
+
+
+def _split(example: Example) -> str:
+    """The split a row asks for; one that leaves it open may come to train."""
+    return example.split or "train"
+
+
+def _groups(examples: Sequence[Example]) -> list[Finding]:
+    """Groups whose rows are fixed in several splits: what is alike would stand on both sides."""
+    first: dict[str, Example] = {}
+    torn: dict[str, Finding] = {}
+    for example in examples:
+        if not example.split:
+            continue
+        other = first.setdefault(example.group, example)
+        if example.split != other.split and example.group not in torn:
+            message = f"the group '{example.group}' is in {example.split} here and in {other.split} at {other.where}: keep it in one split"
+            torn[example.group] = Finding(True, example.where, message)
+    return list(torn.values())
 
 
 def _identifiers(examples: Sequence[Example]) -> list[Finding]:
@@ -159,8 +185,7 @@ def _copies(examples: Sequence[Example]) -> list[Finding]:
             found.append(Finding(False, other.where, f"same text as {one.where}: keep one"))
     for i, j in [*sorted(exact), *(pair for pair in near_duplicates([e.text for e in examples]) if pair not in exact)]:
         one, other = examples[i], examples[j]
-        sides = {one.split in HELD_OUT, other.split in HELD_OUT}
-        if len(sides) == 2 and one.group != other.group:
+        if _split(one) != _split(other) and one.group != other.group:
             found.append(Finding(True, other.where, f"nearly the same as {one.where}, which is in another split: give both one 'group'"))
     return found
 
@@ -172,21 +197,27 @@ def _list(labels: Sequence[str]) -> str:
 def _support(examples: Sequence[Example], scheme: LabelScheme) -> list[Finding]:
     """Labels too rare to learn or to measure, and splits whose label shares differ greatly."""
     found = []
-    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    sizes: Counter[bool] = Counter()
+    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    sizes = Counter(_split(example) for example in examples)
     for example in examples:
-        held = example.split in HELD_OUT
-        sizes[held] += 1
-        counts[held].update(label for labels in example.labels.values() for label in labels)
+        counts[_split(example)].update(label for labels in example.labels.values() for label in labels)
+    train = counts["train"]
+    others = [split for split in SPLITS if split != "train" and sizes[split]]
     for label in scheme.ids:
-        if sizes[False] > 0 and counts[False][label] < MIN_POSITIVES:
-            found.append(Finding(False, "all files", f"'{label}' has {counts[False][label]} training sentences, too few to learn"))
-        if not sizes[True] or not sizes[False]:
+        if not sizes["train"]:
             continue
-        if not counts[True][label]:
+        if train[label] < MIN_POSITIVES:
+            found.append(Finding(False, "all files", f"'{label}' has {train[label]} training sentences, too few to learn"))
+        measured = any(counts[split][label] for split in HELD_OUT)
+        if not measured and any(split in HELD_OUT for split in others):
             found.append(Finding(False, "all files", f"'{label}' has no held-out sentence: it cannot be measured"))
-            continue
-        rate = [(counts[side][label] + 1) / (sizes[side] + 1) for side in (False, True)]
-        if max(rate) > 5 * min(rate) and counts[True][label] + counts[False][label] >= MIN_POSITIVES:
-            found.append(Finding(False, "all files", f"'{label}' is on {rate[0]:.1%} of training but {rate[1]:.1%} of held-out sentences"))
+        for split in others:
+            if split in HELD_OUT and not measured:
+                continue
+            # One more, so that a small split without any says little.
+            rate = [(counts[side][label] + 1) / (sizes[side] + 1) for side in ("train", split)]
+            if max(rate) > 5 * min(rate) and train[label] + counts[split][label] >= MIN_POSITIVES:
+                found.append(
+                    Finding(False, "all files", f"'{label}' is on {rate[0]:.1%} of training but {rate[1]:.1%} of {split} sentences")
+                )
     return found

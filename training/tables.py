@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from classify.documents import decode_as
-from classify.errors import DataError, DocumentError, MissingExtraError
+from classify.errors import DamagedTextError, DataError, DocumentError, MissingExtraError
 from classify.formats.delimited import HEAD, records, sniff
 from classify.writers import plain
 
@@ -93,6 +93,8 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
         raise DataError(f"{path} is a workbook of another format: save it as .xlsx or .csv")
     try:
         text, encoding = decode_as(data, str(path))
+    except DamagedTextError as error:
+        raise DataError(str(error)) from None
     except DocumentError:
         raise DataError(f"{path} is no table: neither text in UTF-8, UTF-16 or Windows-1252 nor an .xlsx workbook") from None
     text = text.removeprefix("\ufeff")

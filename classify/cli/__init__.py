@@ -9,7 +9,8 @@ import importlib
 import os
 import signal
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import click
 
@@ -53,14 +54,6 @@ class _Root(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except BrokenPipeError:
-            # The reader has had enough (`| head`). Point stdout elsewhere so that the interpreter's last flush is quiet.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(141) from None
-
 
 def _typer_command(name: str, function: Any) -> click.Command:
     """A command that hands its arguments to Typer, which reads them off the function's signature."""
@@ -101,13 +94,73 @@ def _end(number: int, frame: object) -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit code 2."""
     signal.signal(signal.SIGTERM, _end)
+    _open_closed_streams()
+    output = sys.stdout
+    code: Any = 0
     try:
-        sys.exit(app.main(prog_name="classify", standalone_mode=False))
+        code = _run()
+        if sys.stdout is not output:
+            # Click puts another in its place when the reader has gone, and exits with 1.
+            raise BrokenPipeError
+    except BrokenPipeError:
+        # The reader has had enough (`| head`).
+        code = 141
+    except OSError as error:
+        click.echo(f"error: {_refused(error)}", err=True)
+        code = 2
+    try:
+        # Here, where it can still be said that it failed.
+        output.flush()
+    except OSError as error:
+        if not code:
+            code = 141 if isinstance(error, BrokenPipeError) else 2
+            if code == 2:
+                click.echo(f"error: {_refused(error)}", err=True)
+    if code:
+        _discard_output(output)
+    sys.exit(code)
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused: the file, and why."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else error.filename}: {reason}"
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    # A stream does not say which one it is, but who was writing does.
+    where = str(last.tb_frame.f_globals.get("__name__", "")) if last is not None else ""
+    return f"standard output: {reason}" if where == __name__ or where.split(".")[0] in ("click", "rich", "typer") else reason
+
+
+def _run() -> Any:
+    """The command's exit code."""
+    try:
+        return app.main(prog_name="classify", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except ClassifyError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        return 2
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        return 130
+    except SystemExit as ended:
+        return ended.code
+
+
+def _open_closed_streams() -> None:
+    """Standard streams for a process that was started without (`>&-`), so that none of them is None, nor a file that is opened later.
+
+    Nothing comes from standard input; what goes to standard output fails as it should; there is nobody to read errors.
+    """
+    for name, flags, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.open(os.devnull, flags), mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _discard_output(output: TextIO) -> None:
+    """Point standard output elsewhere, so that the interpreter's last flush is quiet."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())

@@ -40,10 +40,18 @@ def evaluate(
     need_training("evaluating")
     quiet_libraries()
     from classify.modeldir import ModelDirectory
+    from classify.writers import check_writable
     from training import errors
     from training import evaluate as evaluation
     from training.columns import Layout
 
+    # What can be refused is refused before anything is evaluated.
+    if output is not None:
+        check_writable(output, folder=True)
+    if card is not None:
+        check_writable(card)
+    for name in ["README.md"] * (card is not None) + ["error_rates.json"] * error_rates:
+        check_writable(ModelDirectory.open(model).path / name)
     layout = Layout(**table_flags(text_column, label_columns, context_column, group_column, separator, sheet, blank))
     result = evaluation.evaluate(model, data, pool or [], train_data or data, probe=probes, layout=layout)
     typer.echo(evaluation.markdown(result))

@@ -26,9 +26,8 @@ def read_table(
         if not head.strip():
             raise DocumentError(f"{shown} is empty: there is nothing to classify")
         encoding = documents.encoding_of(head, shown)
-        if encoding == "utf-8" and source != STANDARD_INPUT and not documents.is_utf8(file, head):
-            encoding = "cp1252"
-            file.seek(len(head))
+        if encoding == "utf-8" and source != STANDARD_INPUT:
+            encoding = documents.encoding_throughout(file, head, shown)
         form = sniff(head.decode(encoding, errors="replace"), whole=len(head) < HEAD)
         lines = documents.text_lines(documents.counted(file, head, advance), encoding, shown, "is a quotation mark left open?")
         columns: list[str] | None = None

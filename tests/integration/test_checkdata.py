@@ -7,6 +7,7 @@ from classify.labels import LabelScheme
 from training.checkdata import Finding, agreement, check
 from training.dataset import Example, Pool
 
+SPLITS = ("train", "test", "validation")
 COPY = "Dewan Keamanan PBB memperpanjang sanksi terhadap perusahaan dagang Korea Utara pada Rabu malam."
 
 
@@ -126,11 +127,47 @@ def test_near_copies_on_both_sides_are_an_error_unless_one_group(tmp_path, schem
     assert "2" not in found(write_rows(tmp_path / "f.jsonl", same_side), scheme)
 
 
+@pytest.mark.parametrize("text", [COPY, COPY.replace("Rabu malam", "Kamis pagi")])
+@pytest.mark.parametrize(("one", "other"), [("", "validation"), ("train", "validation"), ("validation", "test"), ("development", "test")])
+def test_copies_in_any_two_splits_are_an_error(tmp_path, scheme, write_rows, text, one, other):
+    path = write_rows(tmp_path / "d.jsonl", [row(1, COPY, ["sanctions"], split=one), row(2, text, ["sanctions"], split=other)])
+    assert f"!nearly the same as {path}:1, which is in another split: give both one 'group'" in found(path, scheme)["2"]
+
+
+def test_a_group_in_two_splits_is_one_error(tmp_path, scheme, write_rows):
+    rows = [row(i, f"Kalimat {i} soal {i * 7} lalu {i * 31}", group="g", split=split) for i, split in enumerate(SPLITS)]
+    path = write_rows(tmp_path / "d.jsonl", [row(9, "Tanpa bagian.", group="g"), *rows])
+    assert [str(one) for one in check([path], scheme).findings if one.error] == [
+        f"error: {path}:3: the group 'g' is in test here and in train at {path}:2: keep it in one split"
+    ]
+
+
+def test_label_shares_of_every_split_are_compared_with_training(tmp_path, scheme, write_rows):
+    rows = [row(i, f"Kalimat {i} tentang hal {i * 7} saja {i * 31}", ["sanctions"] if i < 5 else []) for i in range(100)]
+    rows += [row(100 + i, f"Contoh {i} soal {i * 11} lalu {i * 17}", ["sanctions"], split="validation") for i in range(40)]
+    rows += [row(200 + i, f"Uji {i} perihal {i * 13} kini {i * 19}", ["sanctions"] * (i < 3), split="test") for i in range(40)]
+    shares = [one for one in found(write_rows(tmp_path / "d.jsonl", rows), scheme)["all files"] if one.startswith("'sanctions' is on")]
+    assert shares == ["'sanctions' is on 5.9% of training but 100.0% of validation sentences"]
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.jsonl"])
+def test_an_empty_file_is_an_error_and_other_files_are_still_read(tmp_path, run_cli, labelled, name):
+    (tmp_path / name).write_text("\n")
+    result = run_cli("check-data", tmp_path / name, labelled)
+    assert result.returncode == 1
+    assert f"error: {tmp_path / name} is empty\n" in result.stdout
+    assert re.search(r"^\(all\) +16 +64$", result.stdout, re.MULTILINE)
+
+
 def test_very_long_sentence_is_a_warning(tmp_path, scheme, write_rows):
     path = write_rows(tmp_path / "d.jsonl", [row(1, "kata " * 120), row(2, "kata " * 121)])
     messages = found(path, scheme)
     assert "1" not in messages
     assert any("121 words are hardly one sentence (over 120): split it" in message for message in messages["2"])
+    path = write_rows(tmp_path / "e.jsonl", [row(1, "rudal" * 400), row(2, "rudal" * 400 + "!")])
+    messages = found(path, scheme)
+    assert "1" not in messages
+    assert messages["2"] == ["2,001 characters are hardly one sentence (over 2,000): split it"]
 
 
 def test_rare_unmeasurable_and_uneven_labels_are_warnings(tmp_path, scheme, write_rows):
@@ -143,7 +180,7 @@ def test_rare_unmeasurable_and_uneven_labels_are_warnings(tmp_path, scheme, writ
     assert "'diplomacy' has 0 training sentences, too few to learn" in messages
     assert "'arms_transfer' has no held-out sentence: it cannot be measured" in messages
     assert not any("'sanctions' has" in message for message in messages)
-    assert any(re.fullmatch(r"'diplomacy' is on 1\.0% of training but 100\.0% of held-out sentences", one) for one in messages)
+    assert any(re.fullmatch(r"'diplomacy' is on 1\.0% of training but 100\.0% of test sentences", one) for one in messages)
     assert not report.failed
 
 

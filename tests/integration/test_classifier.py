@@ -161,7 +161,23 @@ def test_nothing_in_nothing_out(classifier):
     assert list(classifier.stream(iter(()))) == []
 
 
+def test_predict_takes_any_iterable(classifier):
+    chosen = ["Kim tiba.", "Moskow membantah."]
+    expected = classifier.predict(chosen)
+    assert classifier.predict(text for text in chosen) == expected
+    assert classifier.predict(iter(chosen), (before for before in ["", "Kim tiba."])) == classifier.predict(chosen, ["", "Kim tiba."])
+    assert classifier.predict(np.array(chosen)) == expected
+    assert list(classifier.stream(text for text in chosen)) == expected
+    with pytest.raises(ValueError, match="2 texts but 1 contexts"):
+        classifier.predict(iter(chosen), iter(["c"]))
+    with pytest.raises(TypeError, match="no string"):
+        classifier.predict(one for one in ["a", 1])
+
+
 def test_misuse_is_said_plainly(classifier):
+    # At once, not only when the first prediction is asked for.
+    with pytest.raises(TypeError, match=r"stream\(\[text\]\)"):
+        classifier.stream("Kim tiba.")
     with pytest.raises(TypeError, match=r"predict\(\[text\]\)"):
         classifier.predict("Kim tiba.")
     with pytest.raises(ValueError, match="2 texts but 1 contexts"):

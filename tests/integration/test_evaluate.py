@@ -347,3 +347,19 @@ def test_missing_model_and_missing_data_are_named(trained, tmp_path, labelled):
 
 def test_intervals_are_shown_in_brackets(evaluated):
     assert re.search(r"\| topic macro-F1 \| \d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] \|", evaluated.result.stdout)
+
+
+def test_what_cannot_be_written_is_refused_before_the_evaluation(run_cli, assert_refused, tiny_model, tmp_path, unprivileged):
+    closed, file = tmp_path / "tertutup", tmp_path / "berkas"
+    closed.mkdir(mode=0o555)
+    file.write_text("Ya.")
+    # Data that would be complained of first, were it read.
+    arguments = ("evaluate", "--model", tiny_model, "--data", tmp_path / "absent.jsonl")
+    absent, below = tmp_path / "tidak-ada" / "c.md", file / "hasil"
+    assert_refused(run_cli(*arguments, "--card", absent), f"cannot write {absent}: there is no folder {absent.parent}")
+    assert_refused(run_cli(*arguments, "--card", tmp_path), f"cannot write {tmp_path}: it is a folder")
+    assert_refused(run_cli(*arguments, "--output", below), f"cannot write {below}: {file} is no folder")
+    refused = run_cli(*arguments, "--output", closed / "a" / "b", through=unprivileged)
+    assert_refused(refused, f"cannot write {closed / 'a' / 'b'}: nothing may be written in {closed}")
+    # A folder that is still to be made is none of these.
+    assert_refused(run_cli(*arguments, "--output", tmp_path / "baru" / "hasil"), "absent.jsonl")

@@ -86,6 +86,7 @@ def test_what_the_model_does_not_read_is_not_tried(classifier):
 
 def test_python_explains_texts_with_their_contexts(classifier, nobody):
     first, second = classifier.explain(["Ia menuduh Moskow.", "Kremlin membantah."], ["Kirby berbicara.", ""])
+    assert classifier.explain(iter(["Ia menuduh Moskow.", "Kremlin membantah."]), iter(["Kirby berbicara.", ""])) == [first, second]
     assert first["us_accusation"]["holder"] == {"text": "Kirby", "start": 0, "end": 5, "actor": "us", "inherited": True}
     assert first["us_accusation"]["cue"] == {"text": "menuduh", "start": 3, "end": 10}
     assert second["russian_framing"]["holder"]["text"] == "Kremlin"

@@ -91,6 +91,8 @@ def cases(make_pdf, make_docx):
         "pdf: a picture by another name": ("f.pdf", PICTURE),
         "txt: an HTML page by another name": ("a.txt", page(PARAGRAPH)),
         "txt: a PDF by another name": ("b.txt", pdf),
+        "txt: a byte that is wrong in UTF-8": ("e.txt", f"{GOOD} “Ya.” – ".encode() + b"\xff selesai."),
+        "txt: nothing but page furniture": ("f.txt", b"Home > Dunia\nBaca juga: Putin ke Hanoi\n"),
         "txt: a line of a megabyte": ("c.txt", b"Kapal itu tiba. " * 65536),
         "txt: a line of over a million characters, with `--lines` or in a file over 4 MB": ("d.txt", b"a" * (5 * MEGA)),
         "csv: a line of over a million characters": ("a.csv", f"isi,b\n{GOOD},1\n".encode() + b"a" * (2 * MEGA)),

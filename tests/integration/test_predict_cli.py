@@ -77,6 +77,59 @@ def test_jsonl_rows_have_the_documented_keys_and_exact_offsets(predict, folder):
     assert any(row["scores"] for row in rows)
 
 
+def test_a_folder_that_may_not_be_entered_is_said_and_the_others_are_read(predict, folder, unprivileged, tmp_path):
+    (folder / "tertutup").mkdir()
+    (folder / "tertutup" / "c.txt").write_text("Kim tiba di Moskow.")
+    (folder / "tertutup").chmod(0)
+    # Its names can be seen, but not what is behind them.
+    (folder / "terlihat").mkdir()
+    (folder / "terlihat" / "d.txt").write_text("Kim tiba di Moskow.")
+    (folder / "terlihat").chmod(0o400)
+    output = tmp_path / "rows.jsonl"
+    result = predict(folder, "--format", "jsonl", "--output", output, through=unprivileged)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        f"error: cannot enter the folder {folder / 'tertutup'}: Permission denied; what is in it was left out",
+        f"error: cannot read {folder / 'terlihat' / 'd.txt'}: Permission denied",
+    ]
+    names = {json.loads(line)["document"] for line in output.read_text(encoding="utf-8").splitlines()}
+    assert names == {str(folder / "a.txt"), str(folder / "sub" / "b.txt")}
+    # A second time, with an output that is looked for among the documents.
+    assert predict(folder, "--format", "jsonl", "--output", output, through=unprivileged).stderr == result.stderr
+    alone = predict(folder / "tertutup", "--format", "jsonl", "--output", output, through=unprivileged)
+    assert alone.returncode == 2
+    assert [line.split(":")[0] for line in alone.stderr.splitlines()] == ["error", "error"]
+    assert "nothing could be classified" in alone.stderr
+
+
+NOTHING_ELSE = 'holds nothing but page furniture (menus, dates, "Baca juga" ...): see it with --furniture'
+
+
+def test_a_document_of_nothing_but_furniture_is_said(predict, folder, tmp_path, assert_refused):
+    path, output = folder / "sisa.txt", tmp_path / "rows.jsonl"
+    path.write_text("Home > Dunia\nBaca juga: Putin ke Hanoi\nTags: x\n")
+    output.write_text("Sebelumnya.\n")
+    result = predict(folder, "--format", "jsonl")
+    assert (result.returncode, result.stderr) == (2, f"error: {path} {NOTHING_ELSE}\n")
+    assert len({json.loads(line)["document"] for line in result.stdout.splitlines()}) == 2
+    alone = predict(path, "--format", "jsonl", "--output", output)
+    assert alone.returncode == 2
+    assert alone.stderr.splitlines()[0] == f"error: {path} {NOTHING_ELSE}"
+    assert output.read_text() == "Sebelumnya.\n"
+    assert_refused(predict("-", stdin=path.read_bytes()), f"standard input {NOTHING_ELSE}")
+    assert len(objects(predict(path, "--format", "jsonl", "--furniture"))) == 3
+    assert len(objects(predict(path, "--format", "jsonl", "--lines"))) == 3
+
+
+def test_of_records_the_ones_after_nothing_but_furniture_are_read(predict, tmp_path):
+    path = tmp_path / "berita.jsonl"
+    texts = ["Kim tiba di Moskow.", "Baca juga: Putin ke Hanoi", "Moskow membantah kabar itu."]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    result = predict(path, "--format", "jsonl")
+    assert (result.returncode, result.stderr) == (2, f"error: {path}:2 {NOTHING_ELSE}\n")
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == texts[::2]
+
+
 def test_furniture_and_all_scores_on_request(predict, folder):
     plain = objects(predict(folder / "a.txt", "--format", "jsonl"))
     rows = objects(predict(folder / "a.txt", "--format", "jsonl", "--furniture", "--all-scores"))

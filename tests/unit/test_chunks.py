@@ -47,6 +47,16 @@ def test_the_end_of_one_article_does_not_end_a_large_file(tmp_path, monkeypatch)
     assert len(whole) < 10
 
 
+def test_a_large_file_is_nothing_but_furniture_only_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(documents, "LARGE", 20)
+    path, said = tmp_path / "a.txt", []
+    path.write_text("Baca juga: Putin ke Hanoi\n\n" * 5 + "Kim tiba di Moskow.\n\n" + "Baca juga: Putin ke Hanoi\n\n" * 5)
+    assert [item.sentence.text for item in items_of(str(path), Options(), Watch(fail))] == ["Kim tiba di Moskow."]
+    path.write_text("Baca juga: Putin ke Hanoi\n\n" * 5)
+    assert list(items_of(str(path), Options(), Watch(said.append))) == []
+    assert [str(error).split(" (")[0] for error in said] == [f"{path} holds nothing but page furniture"]
+
+
 def test_chunks_grow_and_lose_nothing(tmp_path):
     for number in range(40):
         (tmp_path / f"{number:02}.txt").write_text(f"Kalimat pertama nomor {number}.\n" * 50)

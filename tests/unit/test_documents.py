@@ -126,6 +126,35 @@ def test_cut_off_utf16_is_damaged(tmp_path):
     refusal(lambda: list(read_lines(str(path))), str(path), "UTF-16")
 
 
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_a_few_wrong_bytes_do_not_make_windows_1252_of_utf8(tmp_path, mark):
+    path = tmp_path / "rusak.txt"
+    begin = mark + "Café di Moskow – “tidak pernah”, ".encode()
+    path.write_bytes(begin + b"\xff" + "kata Kim – naïve.\n".encode())
+    assert refusal(lambda: read(str(path)), f"{path} is damaged", f"byte {len(begin)} is not valid UTF-8;")
+    refusal(lambda: list(read_lines(str(path))), str(path), "not", "UTF-8")
+    # A character that lost its last byte.
+    path.write_bytes(begin + "–".encode()[:2] + "kata Kim, é\n".encode())
+    assert refusal(lambda: read(str(path)), f"{path} is damaged", f"byte {len(begin)} is not valid UTF-8;")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“Tidak pernah,” kata Kim – café, naïve… dan ‘ya’",
+        "Café",
+        "Menlu mengatakan “É” dan “ya”.\n" * 50,
+        "Harga: 5 €\n",
+        "Ã© tertulis sekali, café tiga kali: café, café.",
+    ],
+)
+def test_windows_1252_is_still_read(text, tmp_path):
+    path = tmp_path / "lama.txt"
+    path.write_bytes(f"{text} (selesai)".encode("cp1252"))
+    assert read(str(path)).text == f"{text} (selesai)"
+    assert "".join(line for line, _ in read_lines(str(path))) == f"{text} (selesai)"
+
+
 def test_bytes_windows_1252_does_not_have_are_damage():
     refusal(lambda: decode(b"Moskow caf\xe9 membantah. " * 20 + b"\x81", "rusak.txt"), "rusak.txt", "damaged")
 
@@ -186,6 +215,20 @@ def test_find_walks_folders_in_sorted_order_and_keeps_what_was_named(tmp_path):
     assert list(find([long])) == [long]
 
 
+def test_links_to_files_are_read_and_links_to_folders_are_not_followed(tmp_path):
+    folder = tmp_path / "berita"
+    for name in ("berita/a.txt", "lain/b.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("Ya.")
+    (folder / "c.txt").symlink_to(tmp_path / "lain" / "b.txt")
+    (folder / "putus.txt").symlink_to(tmp_path / "tidak-ada")
+    (folder / "lain").symlink_to(tmp_path / "lain")
+    (folder / "lingkaran").symlink_to(folder)
+    said = []
+    assert list(find([str(folder)], said.append)) == [str(folder / "a.txt"), str(folder / "c.txt")]
+    assert said == []
+
+
 def test_a_folder_without_text_files_is_an_error(tmp_path):
     (tmp_path / "catatan.md").write_text("Ya.")
     (name,) = find([str(tmp_path)])
@@ -223,6 +266,13 @@ def test_a_large_file_has_one_encoding_wherever_it_shows(tmp_path, small):
     assert "".join(passage for passage, *_ in read_passages(str(path))) == text == read(str(path)).text
     path.write_bytes(text.encode()[:-2])
     refusal(lambda: list(read_passages(str(path))), str(path), "UTF-8")
+    text = "Moskow – membantah.\n" * 10
+    path.write_bytes(text.encode() + b"caf\xe9\n" + text.encode())
+    refusal(lambda: list(read_passages(str(path))), f"{path} is damaged", f"byte {len(text.encode()) + 3} is not valid UTF-8")
+    # Further down than one block is read at a time, with a character across two of them.
+    ascii = "Moskow membantah.\n" * 100_000
+    path.write_bytes((ascii + "ééé ").encode() + b"\xe9\n")
+    refusal(lambda: list(read_passages(str(path))), f"{path} is damaged", f"byte {len(ascii) + 7} is not valid UTF-8")
     path.write_bytes(b" \n" * 100)
     refusal(lambda: list(read_passages(str(path))), str(path), "is empty")
 

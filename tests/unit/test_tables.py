@@ -122,6 +122,7 @@ def test_broken_rows_are_named_and_none_is_swallowed(tmp_path):
         ("a.csv", b"text,topic\n", "holds a header (text, topic) and no rows"),
         ("a.csv", b"text,topic,topic\na,trade,arms\n", "two columns are called 'topic'"),
         ("a.csv", b"\x00\x01\x02\x03" * 50, "is no table"),
+        ("a.csv", "text,topic\n“Satu” – dua,trade\n".encode() + b"\xff,trade\n", "a.csv is damaged: byte 36 is not valid UTF-8"),
         ("a.csv", b"Kremlin diam.,trade\nMoskow diam.,arms\n", "no column is called text, sentence, kalimat"),
         ("a.csv", b'"' + b"x" * 200_000, "a cell is longer than 131,072 characters"),
         ("a.xlsx", b"text,topic\na,trade\n", "cannot be read as an .xlsx workbook (BadZipFile)"),
