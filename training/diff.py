@@ -15,6 +15,7 @@ from classify.classifier import Classifier, Prediction
 from classify.errors import DataError
 from classify.labels import Group, LabelScheme
 from classify.modeldir import ModelDirectory
+from training.columns import Layout
 from training.dataset import Example, Pool, load
 from training.evaluate import record_of, unseen
 from training.metrics import f1
@@ -156,14 +157,16 @@ def compare(
     return result
 
 
-def compare_files(old: Path, new: Path, data: Sequence[Path], pool: Sequence[Path] = (), resamples: int = 1000) -> dict[str, Any]:
-    """:func:`compare` on labelled files, which may be labelled in either model's scheme.
+def compare_files(
+    old: Path, new: Path, data: Sequence[Path], pool: Sequence[Path] = (), resamples: int = 1000, layout: Layout | None = None
+) -> dict[str, Any]:
+    """:func:`compare` on labelled files, which may be labelled in either model's scheme; ``layout`` says what columns of tables mean.
 
     Raises:
         DataError, ModelDirectoryError: for what a user can put right.
     """
     before, after = ModelDirectory.open(old), ModelDirectory.open(new)
-    loaded = load(data, union(before.scheme, after.scheme), Pool(pool) if pool else None)
+    loaded = load(data, union(before.scheme, after.scheme), Pool(pool) if pool else None, layout)
     if loaded.without_text:
         logger.warning("%d labels of real sentences were left out: their articles are not in the pool", loaded.without_text)
     return {"models": {"old": str(old), "new": str(new)}, **compare(before, after, loaded.examples, resamples)}
@@ -172,6 +175,12 @@ def compare_files(old: Path, new: Path, data: Sequence[Path], pool: Sequence[Pat
 def dropped(result: dict[str, Any], limit: float) -> list[str]:
     """Labels of both models whose F1 fell by more than ``limit``."""
     return [name for name, row in result["labels"].items() if row["support"] and round(row["old"] - row["new"], 4) > limit]
+
+
+def unjudged(result: dict[str, Any]) -> list[str]:
+    """Labels that can have fallen without being seen to: of the old model, and without a sentence or no longer there."""
+    silent = [name for name, row in result["labels"].items() if not row["support"]]
+    return [*silent, *result["only_old"]]
 
 
 def table(labels: dict[str, Any], old: str = "old", new: str = "new") -> list[str]:

@@ -163,6 +163,19 @@ def test_files_in_the_labels_of_either_model_are_read(earlier, later, tmp_path, 
     assert_refused(run_cli("diff", earlier.path, later.path, "--data", files[0], "--format", "html"), "unknown format 'html'", "json")
 
 
+def test_tables_are_compared_on_and_what_nobody_can_judge_is_named(earlier, later, tmp_path, indonesian, run_cli):
+    table = tmp_path / "named.csv"
+    table.write_text(f'isi_berita;nada\n"{indonesian[0]}";sanctions\n"{indonesian[1]}";diplomacy\n', encoding="utf-8")
+    flags = ["--text-column", "isi_berita", "--label-columns", "nada", "--max-drop", "1"]
+    ran = run_cli("diff", earlier.path, later.path, "--data", table, *flags)
+    assert ran.returncode == 0, ran.stderr
+    assert "### 2 sentences" in ran.stdout
+    told = next(line for line in ran.stderr.splitlines() if line.startswith("no sentence tells whether these fell: "))
+    assert "arms_transfer" in told
+    assert "satellite_tech" in told
+    assert "sanctions" not in told
+
+
 def test_a_union_reads_both_schemes():
     old = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": ["a", "b"]}, {"id": "tone", "labels": ["c"]}]})
     new = LabelScheme.from_dict({"groups": [{"id": "topic", "labels": ["b", {"id": "d", "renamed_from": "a"}]}]})
