@@ -93,9 +93,9 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be read ({error}): take it from where the base came from") from None
+        raise SettingsError(f"the base {path} cannot be loaded: its config.json is damaged ({error})") from None
     if not isinstance(loaded, dict):
-        raise SettingsError(f"{file} does not hold a JSON object: take it from where the base came from")
+        raise SettingsError(f"the base {path} cannot be loaded: its config.json does not hold a JSON object")
     return loaded
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from classify import Classifier, Prediction
 from classify.classifier import LOOK_AHEAD, TOKENS
-from classify.errors import ModelDirectoryError
+from classify.errors import DocumentError, ModelDirectoryError
 from classify.predict import Options, rows, rows_of
 
 EXTRA = ["", "🚀", "[UNK] [MASK]", "rudal " * 400, "RUDAL\u2028SATELIT", "한국", "a"]
@@ -228,7 +228,8 @@ def test_rows_number_sentences_and_furniture_together(classifier, indonesian, tm
     plain = list(rows_of(str(path), classifier, Options()))
     assert [(row.index, row.text) for row in plain] == [(0, indonesian[0]), (1, indonesian[1])]
     path.write_text("Iklan\nTags: rusia\n", encoding="utf-8")
-    assert list(rows_of(str(path), classifier, Options())) == []
+    with pytest.raises(DocumentError, match="nothing but page furniture"):
+        list(rows_of(str(path), classifier, Options()))
     assert len(list(rows_of(str(path), classifier, Options(furniture=True)))) == 2
 
 
