@@ -10,7 +10,7 @@ from pathlib import Path
 from classify.errors import DataError
 from classify.labels import LabelScheme
 from training.columns import Layout
-from training.dataset import SPLITS, Example, FileRows, Pool, content_id, data_files, normalise, read_file
+from training.dataset import SPLITS, Example, FileRows, Pool, data_files, normalise, read_file
 from training.splits import near_duplicates
 
 # Longer texts are hardly one sentence; the model would cut them.
@@ -137,7 +137,8 @@ def _groups(examples: Sequence[Example]) -> list[Finding]:
     first: dict[str, Example] = {}
     torn: dict[str, Finding] = {}
     for example in examples:
-        if not example.split:
+        # Without a group a sentence is its own, under an id that another file may give as well.
+        if not example.split or example.group == example.id:
             continue
         other = first.setdefault(example.group, example)
         if example.split != other.split and example.group not in torn:
@@ -150,8 +151,8 @@ def _identifiers(examples: Sequence[Example]) -> list[Finding]:
     seen: dict[tuple[str, str], Example] = {}
     found = []
     for example in examples:
-        if example.id == content_id(example.text, example.context):
-            continue  # it has no id
+        if not example.has_id:
+            continue
         key = (example.where.rsplit(":", 1)[0], example.id)
         if key in seen:
             found.append(Finding(True, example.where, f"the id '{example.id}' was used at {seen[key].where} already"))

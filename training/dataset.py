@@ -74,6 +74,16 @@ class Example:
         """Name of the file it was read from."""
         return Path(self.where.rsplit(":", 1)[0]).name
 
+    @property
+    def has_id(self) -> bool:
+        """Whether its row gave the id; else what the sentence says did."""
+        return self.id != content_id(self.text, self.context)
+
+
+def content_id(text: str, context: str) -> str:
+    """What a sentence is called that has no id."""
+    return digest(f"{text}\n{context}")[:16]
+
 
 def data_files(paths: Iterable[Path]) -> list[Path]:
     """The files of labelled sentences behind ``paths``, folders searched, in a stable order.
@@ -125,11 +135,6 @@ def decode(where: str, line: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise DataError(f"{where}: not a JSON object (but {type(row).__name__})")
     return row
-
-
-def content_id(text: str, context: str) -> str:
-    """What a sentence is called that has no id."""
-    return digest(f"{text}\n{context}")[:16]
 
 
 def parse(where: str, row: dict[str, Any], scheme: LabelScheme) -> Example:
@@ -460,7 +465,9 @@ def _told_apart(examples: Sequence[Example]) -> list[Example]:
     """The examples of a file, each under an id of its own: ids that name documents, say, stand at several sentences."""
     times = Counter(example.id for example in examples)
     return [
-        example if times[example.id] == 1 else replace(example, id=f"{example.id}#{content_id(example.text, example.context)}")
+        example
+        if times[example.id] == 1 or not example.has_id
+        else replace(example, id=f"{example.id}#{content_id(example.text, example.context)}")
         for example in examples
     ]
 

@@ -89,12 +89,11 @@ def predict(
     if resume and (output is None or format not in ("jsonl", "csv")):
         raise ClassifyError("--resume needs --output FILE and rows that can be continued: --format jsonl or csv")
     writers.check_output(output, paths)
-    # More of either than there are processors slows the machine down, or brings it to a stand; two processes are always granted.
+    # More than there are processors slow the machine down, or bring it to a stand; two are always granted.
     workers = min(workers, max(2, processors()))
     if threads:
-        threads = min(threads, processors())
         # The tokenizer's own threads.
-        os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
+        os.environ.setdefault("RAYON_NUM_THREADS", str(min(threads, processors())))
     opening = _Opening(model, threads, profile, precision, network=workers == 1 or citable)
     # While the network is made ready, the rest is imported.
     from classify import predict as flow

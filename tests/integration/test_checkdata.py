@@ -134,6 +134,11 @@ def test_copies_in_any_two_splits_are_an_error(tmp_path, scheme, write_rows, tex
     assert f"!nearly the same as {path}:1, which is in another split: give both one 'group'" in found(path, scheme)["2"]
 
 
+def test_ids_that_begin_anew_in_every_file_are_no_group(tmp_path, scheme, write_rows):
+    files = [write_rows(tmp_path / f"{split}.jsonl", [row(1, f"Kalimat dari {split}.", split=split)]) for split in ("train", "test")]
+    assert not [one for one in check(files, scheme).findings if one.error]
+
+
 def test_a_group_in_two_splits_is_one_error(tmp_path, scheme, write_rows):
     rows = [row(i, f"Kalimat {i} soal {i * 7} lalu {i * 31}", group="g", split=split) for i, split in enumerate(SPLITS)]
     path = write_rows(tmp_path / "d.jsonl", [row(9, "Tanpa bagian.", group="g"), *rows])
