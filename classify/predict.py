@@ -197,7 +197,7 @@ def _numbered(name: str, sentences: Iterable[Sentence], options: Options, watch:
     if left_out and not index:
         shown = "standard input" if name == documents.STANDARD_INPUT else name
         what = 'page furniture (menus, dates, "Baca juga" ...)'
-        watch.failed(DocumentError(f"{shown} holds nothing but {what}: see it with --furniture"))
+        watch.failed(DocumentError(f"{shown} holds nothing but {what}: `classify predict --furniture` shows it"))
 
 
 def chunks(source: Iterable[Item]) -> Iterator[list[Item]]:

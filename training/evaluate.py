@@ -154,6 +154,8 @@ def evaluate(
         rows = training_examples(record, load(train_data, scheme, joined, layout).examples)
         if rows:
             baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
+    if baseline is None:
+        logger.warning("no TF-IDF baseline: the model was trained on none of these sentences; give what it was trained on as --train-data")
     result = measure(classifier, parts(loaded.examples, record), record, keywords, baseline, resamples)
     if probe:
         result["probes"] = [asdict(one) for one in probed]

@@ -102,7 +102,7 @@ def test_a_folder_that_may_not_be_entered_is_said_and_the_others_are_read(predic
     assert "nothing could be classified" in alone.stderr
 
 
-NOTHING_ELSE = 'holds nothing but page furniture (menus, dates, "Baca juga" ...): see it with --furniture'
+NOTHING_ELSE = 'holds nothing but page furniture (menus, dates, "Baca juga" ...): `classify predict --furniture` shows it'
 
 
 def test_a_document_of_nothing_but_furniture_is_said(predict, folder, tmp_path, assert_refused):
