@@ -52,7 +52,8 @@ def main() -> None:
     parser.add_argument("--errors", action="store_true", help="list the wrong ones")
     args = parser.parse_args()
     scheme = LabelScheme.load(resource("configs/labels.yaml"))
-    rows = [json.loads(line) for line in args.data.read_text(encoding="utf-8").splitlines()]
+    # Only what is out of the ordinary is written down.
+    rows = [{"context": "", "inherited": False, **json.loads(line)} for line in args.data.read_text(encoding="utf-8").splitlines()]
     marks: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     exact: dict[str, list[bool]] = defaultdict(list)
     wrong = []

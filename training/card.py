@@ -122,6 +122,7 @@ def _training(record: dict[str, Any]) -> str:
         lines.append(
             f"Soft labels of larger models (`{settings['soft_labels']}`; Hinton et al. 2015) stand beside the labels of "
             f"{taught['labelled']:,} sentences with a weight of {weight:g}, and alone for {taught['unlabelled']:,}."
+            + (f" On {taught['overruled']:,} they contradicted a label, which was then learnt alone." if taught.get("overruled") else "")
         )
     folds = record["figures"].get("fold_macro_f1")
     if folds:

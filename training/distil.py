@@ -30,7 +30,7 @@ from classify.sentences import split
 from classify.writers import replacing
 from training import splits
 from training.corpus import HeldOut, shingles
-from training.dataset import Example, Pool, digest, load
+from training.dataset import Example, Pool, digest, load, scored, targets
 
 
 def key(example: Example) -> str:
@@ -86,6 +86,32 @@ class SoftLabels:
         """The soft labels of some sentences, ``(examples, labels)``; NaN where there are none."""
         nothing = np.full(len(self.labels), np.nan, dtype=np.float32)
         return np.stack([self.scores.get(key(example), nothing) for example in examples])
+
+
+def overruled(
+    taught: NDArray[np.float32], examples: Sequence[Example], scheme: LabelScheme
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Soft labels in which labels have the last word.
+
+    Teachers that answer a sentence they had not seen miss the rare and the tricky ones, which teach most. Where they are on the other
+    side of one half than a label that is known and not disputed, the label takes the place of what they say; of a group with one
+    answer, as a whole where another label is their first.
+
+    Args:
+        taught: scores ``(examples, labels)``, NaN where the teachers say nothing.
+        examples: the sentences.
+        scheme: the labels.
+
+    Returns:
+        The soft labels to learn from, and where they were replaced, both of the shape of ``taught``.
+    """
+    wanted, known = targets(examples, scheme), scored(examples, scheme) & ~np.isnan(taught)
+    wrong = known & ((taught > 0.5) != (np.nan_to_num(wanted) > 0.5))
+    for group, columns in scheme.spans():
+        if group.exclusive:
+            first = np.nan_to_num(taught[:, columns]).argmax(axis=1) != np.nan_to_num(wanted[:, columns]).argmax(axis=1)
+            wrong[:, columns] = (known[:, columns].all(axis=1) & first)[:, None]
+    return np.where(wrong, wanted, taught).astype(np.float32), wrong
 
 
 def ask(teachers: Sequence[Path], examples: Sequence[Example], scheme: LabelScheme) -> SoftLabels:

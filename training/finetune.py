@@ -290,6 +290,9 @@ def _validated(
             raise DataError(f"{settings.soft_labels} has soft labels for none of the {len(train)} training sentences")
         by_label = np.asarray([bool(example.labels) for example in train])
         facts["taught"] = {"labelled": int((told & by_label).sum()), "unlabelled": int((told & ~by_label).sum())}
+        if settings.overrule:
+            taught, wrong = distil.overruled(taught, train, scheme)
+            facts["taught"]["overruled"] = int(wrong.any(axis=1).sum())
     if settings.search:
         trainer, _ = prepare(settings, scheme, train, validation, scratch / "search", quiet=True, taught=taught, protection=protection)
         again = partial(restart, scheme=scheme, train=train, protection=protection)

@@ -41,6 +41,7 @@ class TrainSettings:
         loss: of multi-label groups: ``plain`` cross-entropy, ``focal`` or ``asymmetric``.
         soft_labels: file with what teachers made of the sentences, which is learnt as well (see :mod:`training.distil`).
         distillation_weight: of the soft label in the target of a labelled sentence; the label has the rest.
+        overrule: where the soft label contradicts the label, learn the label alone (see :func:`training.distil.overruled`).
         unlabelled: also learn what the teachers made of the pool's sentences that nobody labelled.
         mix_base, mix_share: after training, this share of this base's weights is mixed back in (see :mod:`training.mixing`); where old
             labels are protected of which new data is silent, two fifths of the model they are from, unless a share is given.
@@ -87,6 +88,7 @@ class TrainSettings:
     loss: str = "plain"
     soft_labels: Path | None = None
     distillation_weight: float = 0.5
+    overrule: bool = True
     unlabelled: bool = False
     mix_base: str | None = None
     mix_share: float | None = None

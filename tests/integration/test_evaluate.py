@@ -308,7 +308,8 @@ def test_foreign_scheme_has_no_keyword_baseline(standard_model, tmp_path, write_
 def test_without_training_sentences_there_is_no_linear_baseline(trained, rows, write_rows, tmp_path, caplog):
     other = write_rows(tmp_path / "other.jsonl", rows)
     result = evaluation.evaluate(trained.path, [other], train_data=[other], resamples=10)
-    assert "no TF-IDF baseline" in caplog.text and "--train-data" in caplog.text
+    assert "no TF-IDF baseline" in caplog.text
+    assert "--train-data" in caplog.text
     assert [(one["name"], set(one["systems"])) for one in result["parts"]] == [("other.jsonl", {"model", "keywords"})]
 
 

@@ -411,13 +411,18 @@ def test_student_learns_what_teachers_said(tmp_path, settings, labelled, rows):
     insisting[column] = 1.0
     examples = [parse("rows:1", row, scheme) for row in rows[:64]]
     SoftLabels(scheme.ids, {key(example): insisting for example in examples}).save(tmp_path / "soft.npz")
-    out = train(
-        settings(data=[labelled], output=tmp_path / "student", soft_labels=tmp_path / "soft.npz", distillation_weight=1.0, epochs=12),
-        quiet=True,
-    )
-    predictions = Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])
-    assert np.mean([prediction.scores["satellite_tech"] for prediction in predictions]) > 0.6
+    taught = {"soft_labels": tmp_path / "soft.npz", "distillation_weight": 1.0, "epochs": 12}
+    out = train(settings(data=[labelled], output=tmp_path / "student", overrule=False, **taught), quiet=True)
+    said = np.mean([p.scores["satellite_tech"] for p in Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])])
+    assert said > 0.6
     assert read_json(out / "training.json")["settings"]["soft_labels"] == "soft.npz"
+    # By default the labels have the last word.
+    out = train(settings(data=[labelled], output=tmp_path / "firm", **taught), quiet=True)
+    firm = np.mean([p.scores["satellite_tech"] for p in Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])])
+    assert firm < said - 0.1
+    facts = read_json(out / "training.json")["figures"]["taught"]
+    # All but the few of which that is the only label.
+    assert facts["labelled"] / 2 < facts["overruled"] < facts["labelled"]
 
 
 def test_teachers_are_asked_through_the_command_and_their_answers_about_the_pool_are_learnt(

@@ -12,7 +12,7 @@ from classify.errors import SettingsError
 from classify.labels import LabelScheme
 from training.corpus import HeldOut
 from training.dataset import Example, Pool
-from training.distil import SoftLabels, key, unlabelled
+from training.distil import SoftLabels, key, overruled, unlabelled
 
 SCHEME = LabelScheme.from_ids(["trade", "war"])
 ARTICLES = [
@@ -110,3 +110,25 @@ def test_command_names_a_missing_teacher(tmp_path, root):
     assert str(tmp_path / "none") in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_labels_have_the_last_word_where_they_are_known_and_contradicted():
+    rows = [
+        example("Satu.", labels={"label": ("war",)}),
+        example("Dua.", labels={"label": ("war",)}, disputed=("war",)),
+        example("Tiga."),
+        example("Empat.", labels={"label": ("trade",)}),
+    ]
+    taught = np.asarray([[0.7, 0.1], [0.2, 0.1], [0.9, 0.9], [np.nan, np.nan]], dtype=np.float32)
+    kept, wrong = overruled(taught, rows, SCHEME)
+    np.testing.assert_allclose(kept, [[0, 1], [0.2, 0.1], [0.9, 0.9], [np.nan, np.nan]])
+    np.testing.assert_array_equal(wrong, [[True, True], [False, False], [False, False], [False, False]])
+
+
+def test_one_answer_is_overruled_as_a_whole():
+    scheme = LabelScheme.from_ids(["red", "green", "blue"], exclusive=True)
+    rows = [example("Satu.", labels={"label": ("green",)}), example("Dua.", labels={"label": ("green",)})]
+    taught = np.asarray([[0.3, 0.4, 0.3], [0.4, 0.3, 0.3]], dtype=np.float32)
+    kept, wrong = overruled(taught, rows, scheme)
+    np.testing.assert_allclose(kept, [[0.3, 0.4, 0.3], [0, 1, 0]])
+    np.testing.assert_array_equal(wrong.all(axis=1), [False, True])
