@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from classify.modeldir import ModelDirectory
 from classify.resources import resource
 from classify.writers import replacing
 from training.diff import table
-from training.evaluate import macro_figures, markdown
+from training.evaluate import draw_reliability, macro_figures, markdown
 
 SHIPPED = "indonews-classify"
 SHIPPED_DATA = ("sentences.jsonl", "news_labels.jsonl")
@@ -23,16 +24,18 @@ CONTEXT = {
 NOTHING_ASIDE = (
     "No sentence was kept aside to judge this model by: `classify evaluate --model ... --data ...` on sentences it has not seen.\n"
 )
+PICTURE = "reliability.png"
 PROSE = Path(__file__).with_name("card.md")
 
 
-def card(result: dict[str, Any], directory: ModelDirectory, name: str = "") -> str:
+def card(result: dict[str, Any], directory: ModelDirectory, name: str = "", picture: str = PICTURE) -> str:
     """The card as Markdown with a YAML header.
 
     Args:
         result: what :func:`training.evaluate.evaluate` returned.
         directory: the model it was run on.
         name: what a model that is not the shipped one is called; by default as its directory.
+        picture: where the card finds the reliability diagram.
     """
     template = PROSE.read_text(encoding="utf-8")
     record = result["training"]
@@ -50,7 +53,7 @@ def card(result: dict[str, Any], directory: ModelDirectory, name: str = "") -> s
         "name": name,
         "groups": ", ".join(f"{len(group.labels)} labels of {group.id}" for group in directory.scheme.groups),
         "labels": _labels(directory.scheme, directory),
-        "evaluation": markdown(result).replace("### ", "#### ") if result["parts"] else NOTHING_ASIDE,
+        "evaluation": _evaluation(result, picture) if result["parts"] else NOTHING_ASIDE,
         "against_base": _against_base(record),
         "training": _training(record),
         "pretraining": _pretraining(base),
@@ -62,6 +65,11 @@ def card(result: dict[str, Any], directory: ModelDirectory, name: str = "") -> s
     for key, value in values.items():
         template = template.replace("{{" + key + "}}", value)
     return template
+
+
+def _evaluation(result: dict[str, Any], picture: str) -> str:
+    what = "For every label what share of each tenth of its scores is right, beside the diagonal"
+    return markdown(result).replace("### ", "#### ") + f"\n![{what}]({picture})\n"
 
 
 def _against_base(record: dict[str, Any]) -> str:
@@ -163,8 +171,12 @@ def _pretraining(base: dict[str, Any] | None) -> str:
 
 
 def write_card(result: dict[str, Any], directory: ModelDirectory, path: Path | None = None, name: str = "") -> None:
-    """Write the card to ``path`` and as ``README.md`` into the model directory; ``name`` as in :func:`card`."""
-    text = card(result, directory, name)
+    """Write the card to ``path`` and as ``README.md`` into the model directory, beside its picture; ``name`` as in :func:`card`."""
+    picture = directory.path / PICTURE
+    if result["parts"]:
+        draw_reliability(result, picture, width=4, dpi=64)
     for target in ([path] if path else []) + [directory.path / "README.md"]:
+        # Windows' separators are none in a link.
+        there = Path(os.path.relpath(picture.resolve(), target.parent.resolve())).as_posix()
         with replacing(target) as stream:
-            stream.write(text)
+            stream.write(card(result, directory, name, there))

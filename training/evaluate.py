@@ -411,7 +411,25 @@ def _draw(result: dict[str, Any], folder: Path) -> None:
     figure.savefig(folder / "confusion.png", dpi=100)
     pyplot.close(figure)
 
-    figure, axes = pyplot.subplots(1, len(shown), figsize=(5.5 * len(shown), 4.5), squeeze=False, layout="constrained")
+    draw_reliability(result, folder / "reliability.png")
+
+
+def draw_reliability(result: dict[str, Any], path: Path, width: float = 5.5, dpi: int = 100) -> None:
+    """Draw for every label what share of each tenth of its scores is right, a panel for every set of sentences.
+
+    Args:
+        result: what :func:`evaluate` returned.
+        path: the PNG to write.
+        width: of a panel, in inches.
+        dpi: pixels an inch.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    shown = result["parts"]
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(width * len(shown), 0.82 * width), squeeze=False, layout="constrained")
     for axis, part in zip(axes[0], shown, strict=True):
         axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
         for label, values in part["calibration"].items():
@@ -419,7 +437,9 @@ def _draw(result: dict[str, Any], folder: Path) -> None:
             points = [(mean, share) for mean, share, size in values["bins"] if size >= 5]
             if points:
                 axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"{label} ({values['error'] or 0:.3f})")
-        axis.set(title=part["name"], xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
-        axis.legend(fontsize="small", loc="upper left")
-    figure.savefig(folder / "reliability.png", dpi=100)
+        axis.set(xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+        axis.set_title(part["name"], fontsize="medium")
+        axis.legend(fontsize="x-small", loc="upper left")
+    with replacing(path) as stream:
+        figure.savefig(stream.buffer, dpi=dpi, format="png", pil_kwargs={"optimize": True})
     pyplot.close(figure)

@@ -201,7 +201,10 @@ def test_curves(values):
 
 def test_card_is_written_twice_with_nowhere_a_gap(evaluated, values, tiny_base):
     text = evaluated.card.read_text(encoding="utf-8")
-    assert text == evaluated.readme
+    shown = re.search(r"!\[.+\]\((.+reliability\.png)\)", text)
+    assert shown
+    assert (evaluated.card.parent / shown[1]).read_bytes().startswith(b"\x89PNG")
+    assert text.replace(shown[1], "reliability.png") == evaluated.readme
     assert "{{" not in text
     assert "}}" not in text
     assert text.startswith("---\nlanguage: id\n")
