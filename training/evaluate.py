@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -427,6 +428,7 @@ def draw_reliability(result: dict[str, Any], path: Path, width: float = 5.5, dpi
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from PIL import Image
 
     shown = result["parts"]
     figure, axes = pyplot.subplots(1, len(shown), figsize=(width * len(shown), 0.82 * width), squeeze=False, layout="constrained")
@@ -440,6 +442,9 @@ def draw_reliability(result: dict[str, Any], path: Path, width: float = 5.5, dpi
         axis.set(xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
         axis.set_title(part["name"], fontsize="medium")
         axis.legend(fontsize="x-small", loc="upper left")
-    with replacing(path) as stream:
-        figure.savefig(stream.buffer, dpi=dpi, format="png", pil_kwargs={"optimize": True})
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=dpi, format="png")
     pyplot.close(figure)
+    # Sixteen colours take a quarter of the room.
+    with replacing(path) as stream:
+        Image.open(drawn).convert("RGB").quantize(16, dither=Image.Dither.NONE).save(stream.buffer, "PNG", optimize=True)

@@ -88,7 +88,7 @@ class TrainSettings:
     loss: str = "plain"
     soft_labels: Path | None = None
     distillation_weight: float = 0.5
-    overrule: bool = True
+    overrule: bool = False
     unlabelled: bool = False
     mix_base: str | None = None
     mix_share: float | None = None

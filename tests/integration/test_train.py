@@ -412,12 +412,12 @@ def test_student_learns_what_teachers_said(tmp_path, settings, labelled, rows):
     examples = [parse("rows:1", row, scheme) for row in rows[:64]]
     SoftLabels(scheme.ids, {key(example): insisting for example in examples}).save(tmp_path / "soft.npz")
     taught = {"soft_labels": tmp_path / "soft.npz", "distillation_weight": 1.0, "epochs": 12}
-    out = train(settings(data=[labelled], output=tmp_path / "student", overrule=False, **taught), quiet=True)
+    out = train(settings(data=[labelled], output=tmp_path / "student", **taught), quiet=True)
     said = np.mean([p.scores["satellite_tech"] for p in Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])])
     assert said > 0.6
     assert read_json(out / "training.json")["settings"]["soft_labels"] == "soft.npz"
-    # By default the labels have the last word.
-    out = train(settings(data=[labelled], output=tmp_path / "firm", **taught), quiet=True)
+    # The labels have the last word.
+    out = train(settings(data=[labelled], output=tmp_path / "firm", overrule=True, **taught), quiet=True)
     firm = np.mean([p.scores["satellite_tech"] for p in Classifier.from_pretrained(out).predict([row["text"] for row in rows[64:]])])
     assert firm < said - 0.1
     facts = read_json(out / "training.json")["figures"]["taught"]
