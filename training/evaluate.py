@@ -428,6 +428,7 @@ def draw_reliability(result: dict[str, Any], path: Path, width: float = 5.5, dpi
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.colors import to_rgb
     from PIL import Image
 
     shown = result["parts"]
@@ -445,6 +446,10 @@ def draw_reliability(result: dict[str, Any], path: Path, width: float = 5.5, dpi
     drawn = BytesIO()
     figure.savefig(drawn, dpi=dpi, format="png")
     pyplot.close(figure)
-    # Sixteen colours take a quarter of the room.
+    # The lines' colours with their halves towards white, and greys: a quarter of the room.
+    lines = [[round(255 * one) for one in to_rgb(colour)] for colour in pyplot.rcParams["axes.prop_cycle"].by_key()["color"]]
+    colours = [[grey] * 3 for grey in (255, 191, 128, 64, 0)] + lines + [[(one + 255) // 2 for one in line] for line in lines]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([one for colour in colours for one in colour])
     with replacing(path) as stream:
-        Image.open(drawn).convert("RGB").quantize(16, dither=Image.Dither.NONE).save(stream.buffer, "PNG", optimize=True)
+        Image.open(drawn).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE).save(stream.buffer, "PNG", optimize=True)

@@ -20,7 +20,7 @@ from training.finetune import train
 GROUPS = ("topic", "stance")
 FILES = {
     "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "labels.yaml", "decisions.json", "training.json", "onnx",
-    "README.md", "error_rates.json",
+    "README.md", "reliability.png", "error_rates.json",
 }  # fmt: skip
 
 
