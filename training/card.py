@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
@@ -176,7 +177,13 @@ def write_card(result: dict[str, Any], directory: ModelDirectory, path: Path | N
     if result["parts"]:
         draw_reliability(result, picture, width=4, dpi=64)
     for target in ([path] if path else []) + [directory.path / "README.md"]:
-        # Windows' separators are none in a link.
-        there = Path(os.path.relpath(picture.resolve(), target.parent.resolve())).as_posix()
         with replacing(target) as stream:
-            stream.write(card(result, directory, name, there))
+            stream.write(card(result, directory, name, _link(picture.resolve(), target.parent.resolve())))
+
+
+def _link(target: Path, folder: Path) -> str:
+    """A link to ``target`` in a text that lies in ``folder``."""
+    try:
+        return quote(Path(os.path.relpath(target, folder)).as_posix())
+    except ValueError:  # on another drive, of Windows
+        return target.as_uri()

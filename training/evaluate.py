@@ -156,7 +156,7 @@ def evaluate(
         if rows:
             baseline = TfidfLogistic().fit([e.text for e in rows], targets(rows, scheme))
     if baseline is None:
-        logger.warning("no TF-IDF baseline: the model was trained on none of these sentences; give what it was trained on as --train-data")
+        logger.warning("no TF-IDF baseline: no sentence here is on record as what the model was trained on (--train-data)")
     result = measure(classifier, parts(loaded.examples, record), record, keywords, baseline, resamples)
     if probe:
         result["probes"] = [asdict(one) for one in probed]

@@ -1,6 +1,7 @@
 import json
 import re
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -213,6 +214,18 @@ def test_card_is_written_twice_with_nowhere_a_gap(evaluated, values, tiny_base):
     point = part(values, "own")["systems"]["model"]["groups"]["topic"]["macro_f1"][0]
     assert f"{{type: f1, name: 'topic macro-F1', value: {point:.4f}}}" in text
     assert "`russian_framing`" in text
+
+
+def test_picture_is_found_from_a_folder_with_spaces(values, trained_copy, tmp_path):
+    from classify.modeldir import ModelDirectory
+    from training.card import write_card
+
+    model = trained_copy.rename(trained_copy.with_name("my model"))
+    write_card(values, ModelDirectory.open(model), tmp_path / "card.md")
+    (link,) = re.findall(r"!\[.+\]\((.+reliability\.png)\)", (tmp_path / "card.md").read_text(encoding="utf-8"))
+    assert " " not in link
+    assert (tmp_path / unquote(link)).is_file()
+    assert "](reliability.png)" in (model / "README.md").read_text(encoding="utf-8")
 
 
 def test_card_tells_of_the_pretraining(trained_copy, labelled):
