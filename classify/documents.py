@@ -7,11 +7,13 @@ import io
 import json
 import os
 import re
+import select
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -412,8 +414,7 @@ def opened(name: Source) -> Iterator[tuple[Any, str]]:
             yield member, str(name)
         return
     if name == STANDARD_INPUT:
-        stdin: Any = sys.stdin.buffer
-        yield stdin, "standard input"
+        yield _standard_input(sys.stdin.buffer), "standard input"
         return
     try:
         with open(name, "rb") as file:
@@ -426,6 +427,30 @@ def opened(name: Source) -> Iterator[tuple[Any, str]]:
         raise
     except OSError as error:
         raise DocumentError(f"cannot read {name}: {error.strerror or error}") from None
+
+
+class _Patient(io.RawIOBase):
+    """A pipe or terminal that is waited for a second at a time: what comes between Python's look for signals and a read that waits,
+    or comes to another thread, would be heard of only after the read.
+    """
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        while not select.select([self._raw], [], [], 1.0)[0]:
+            pass
+        return self._raw.readinto(buffer)
+
+
+@cache
+def _standard_input(stream: Any) -> Any:
+    # One reader for all who read it: it may hold more than the first has asked for. Windows can wait for sockets alone.
+    raw = getattr(stream, "raw", None)
+    return io.BufferedReader(_Patient(raw), 65536) if isinstance(raw, io.FileIO) and os.name != "nt" else stream
 
 
 class _Rest(io.RawIOBase):

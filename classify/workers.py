@@ -39,7 +39,10 @@ def classify(
     with _pool(workers) as pool:
         try:
             for chunk in cut:
-                waiting.append((chunk, pool.submit(_classify, (model, threads, profile, precision), options, pairs(chunk))))
+                with _undisturbed():
+                    # Some releases of Python start a process only when it is needed.
+                    future = pool.submit(_classify, (model, threads, profile, precision), options, pairs(chunk))
+                waiting.append((chunk, future))
                 if len(waiting) >= AHEAD * workers:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -58,7 +61,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     done = False
     try:
-        with _deaf():
+        with _undisturbed():
             for _ in range(workers):
                 pool.submit(_ready)
         yield pool
@@ -72,8 +75,32 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes started here never hear of Ctrl-C: it is the parent's, which ends them. The parent hears of it afterwards."""
+def _undisturbed() -> Iterator[None]:
+    """What would end this process does so afterwards: a worker that was told half of what it needs to begin would say so at length.
+
+    Processes started here never hear of Ctrl-C: it is the parent's, which ends them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's.
+        yield
+        return
+    heard: list[int] = []
+    # Not by the mask alone: another thread may take the signal, and its handler still runs in this one.
+    ends = (signal.SIGINT, signal.SIGTERM)
+    handlers = {end: signal.signal(end, lambda number, frame: heard.append(number)) for end in ends}
+    try:
+        with _masked():
+            yield
+    finally:
+        for end, handler in handlers.items():
+            signal.signal(end, signal.SIG_DFL if handler is None else handler)
+        for number in heard:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _masked() -> Iterator[None]:
+    """Without Ctrl-C, and so are the processes that are started."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

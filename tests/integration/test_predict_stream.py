@@ -184,6 +184,35 @@ def test_what_is_ended_leaves_the_earlier_output_alone(ending, workers, start, l
     assert (tmp_path / "rows.jsonl").read_text(encoding="utf-8") == "earlier\n"
 
 
+TAKEN_BY_ANOTHER = """
+import os, signal, sys, threading, time
+from classify.documents import read_lines
+
+def end():
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(7))
+threading.Thread(target=end).start()
+# As where it comes too early for the read that follows: it does not wake the main thread.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print([line for line, _ in read_lines("-")])
+"""
+
+
+@linux
+def test_an_end_that_does_not_wake_the_reading_of_a_pipe_is_heard_all_the_same(cli_environment):
+    process = subprocess.Popen([sys.executable, "-c", TAKEN_BY_ANOTHER], stdin=subprocess.PIPE, env=cli_environment())
+    try:
+        process.stdin.write(text(["Kim tiba."]))
+        process.stdin.flush()
+        assert process.wait(timeout=60) == 7
+    finally:
+        process.kill()
+        process.stdin.close()
+        process.wait()
+
+
 @signals
 @pytest.mark.parametrize("form", ["jsonl", "table"])
 def test_head_ends_quietly(cli_environment, tiny_model, lines, form):
