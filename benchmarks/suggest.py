@@ -4,9 +4,9 @@
     python benchmarks/suggest.py --base DIR --data data/sentences.jsonl --fine-tune --strategies hybrid random
 
 The labels are known, but hidden: a model learns from a few sentences drawn at random, each strategy chooses some of the
-others, their labels are uncovered, the model learns again, and so on; it is scored on the held-out sentences each time. All
+others, their labels are uncovered, the model learns again, and so on; it is scored on held-out sentences each time. All
 strategies of a seed begin with the same sentences. The model is one logistic regression a label over the frozen base's states
-(the mean over the tokens, and ``[CLS]``), which takes seconds; ``--fine-tune`` trains the base itself, by the recipe below.
+(the mean over the tokens, and ``[CLS]``), which takes seconds; ``--fine-tune`` trains the base itself.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def launch(commands, environment, tmp_path_factory):
 
 
 def test_two_processes_learn_what_one_learns(launch, run_cli, environment, recipe, labelled, tmp_path_factory, tmp_path, rows):
-    # Without dropout, whose draws differ, little is left to tell the runs apart.
+    # Without dropout little tells the runs apart.
     calm = tmp_path_factory.mktemp("calm") / "recipe.yaml"
     calm.write_text(recipe.read_text(encoding="utf-8") + "dropout: 0.0\n", encoding="utf-8")
     flags = ["--config", calm, "--data", labelled, "--folds", 2, "--epochs", 8, "--quiet"]
@@ -48,7 +48,7 @@ def test_two_processes_learn_what_one_learns(launch, run_cli, environment, recip
     assert one.returncode == 0, one.stderr
     two = launch(*flags, "--output", tmp_path / "two")
     assert two.returncode == 0, two.stderr
-    # One voice, one directory, nothing left behind.
+    # One voice, one directory.
     assert two.stdout == one.stdout.replace("/one", "/two")
     said = [re.sub(r"[\d.]+", "#", result.stderr) for result in (one, two)]
     # The launcher itself speaks first.

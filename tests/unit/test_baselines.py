@@ -14,7 +14,7 @@ TEXTS = [
     "Presiden bertemu utusan khusus di istana",
     "Mereka bertemu lagi pekan depan di Wina",
     "Harga beras naik di pasar induk",
-    "Hujan turun sejak sore hingga malam",
+    "Hujan turun sore ini",
     "Tim nasional menang tiga gol",
 ]
 WANTED = np.asarray([[1, 0, 0]] * 3 + [[0, 1, 0]] * 3 + [[0, 0, 0]] * 3, dtype=np.float32)
