@@ -145,7 +145,7 @@ def _checked_int8(directory: ModelDirectory, path: Path, threads: int | None) ->
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
+def without_chatter() -> Iterator[None]:
     """Keep transformers' progress bars and loading reports out of the user's terminal."""
     from transformers.utils import logging as module
 
@@ -171,7 +171,7 @@ class TorchEngine:
         if threads:
             torch.set_num_threads(threads)
         try:
-            with _without_chatter():
+            with without_chatter():
                 model, found = AutoModelForSequenceClassification.from_pretrained(
                     directory.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
                     output_loading_info=True,
