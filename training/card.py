@@ -133,6 +133,13 @@ def _training(record: dict[str, Any]) -> str:
             f"{taught['labelled']:,} sentences with a weight of {weight:g}, and alone for {taught['unlabelled']:,}."
             + (f" On {taught['overruled']:,} they contradicted a label, which was then learnt alone." if taught.get("overruled") else "")
         )
+    seeds = record["figures"].get("seeds")
+    if seeds:
+        each = ", ".join(f"{one['validation_macro_f1']:.3f} ({one['seed']})" for one in seeds)
+        lines.append(
+            f"The weights are the mean of {len(seeds)} runs by seed (Wortsman et al. 2022). Macro-F1 on the validation split, at a "
+            f"threshold of 0.5: {each}; together {record['figures']['validation_macro_f1']:.3f}."
+        )
     folds = record["figures"].get("fold_macro_f1")
     if folds:
         lines.append(f"Macro-F1 in the folds, at a threshold of 0.5: {', '.join(f'{value:.3f}' for value in folds)}.")

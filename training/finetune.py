@@ -304,6 +304,7 @@ def _validated(
         logits = predict_logits(run, validation, scheme, settings)
         decisions = _decisions(run, logits, validation, scheme, settings, protection)
     facts |= {"best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)}
+    facts |= {"seeds": run.seeds} if run.seeds else {}
     return settings, run, decisions, facts
 
 

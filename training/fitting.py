@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Run:
-    """One finished training: the trainer and, where there was validation, which epoch was best and how good."""
+    """One finished training: the trainer and, where there was validation, which epoch was best and how good.
+
+    Of a mean of several trainings ``seeds`` says the same of each, the history is the last one's.
+    """
 
     trainer: GroupedTrainer
     tokenizer: Any
     best_epoch: float = 0.0
     best_macro_f1: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    seeds: list[dict[str, float]] = field(default_factory=list)
 
 
 def prepare(
@@ -52,12 +58,17 @@ def prepare(
     quiet: bool = False,
     taught: NDArray[np.float32] | None = None,
     protection: Protection | None = None,
+    number: int = 0,
 ) -> tuple[GroupedTrainer, Any]:
-    """The trainer of :func:`fit`, ready to train, and the tokenizer."""
+    """The trainer of :func:`fit`, ready to train, and the tokenizer; ``number`` counts the trainings of which the mean is taken."""
     quiet = quiet or not processes.first()
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.base)
     model = _start(settings, scheme)
+    if number:
+        # Only what has one beginning, a new head included, can be averaged.
+        settings = replace(settings, seed=settings.seed + number)
+        set_seed(settings.seed)
     if settings.mix_base and settings.mix_share:
         # A share of nothing: a base that does not fit is found now, not after hours of training.
         mix_back(model, settings.mix_base, 0.0)
@@ -139,7 +150,10 @@ def fit(
     taught: NDArray[np.float32] | None = None,
     protection: Protection | None = None,
 ) -> Run:
-    """Train once.
+    """Train once, or ``settings.seeds`` times from the same base; then the mean of the weights is the model.
+
+    Weights fine-tuned from one base by several seeds mostly lie in one basin of the loss, where their mean is at least as good as
+    they are and depends less on chance (model soups, Wortsman et al. 2022).
 
     Args:
         settings: the recipe.
@@ -152,10 +166,40 @@ def fit(
         taught: teachers' scores of the ``train`` examples, ``(examples, labels)``, NaN where they were not asked.
         protection: of the labels of the model continued from, which answers where ``taught`` does not.
     """
-    trainer, tokenizer = prepare(settings, scheme, train, validation, folder, epochs, quiet, taught, protection)
-    # The state is written last, so a checkpoint cut off half-way has none.
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    last = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    count = settings.seeds
+    if count == 1:
+        return _fit(settings, scheme, train, validation, folder, epochs, quiet, taught, protection)
+    mean: dict[str, torch.Tensor] = {}
+    seeds = []
+    for number in range(count):
+        seed = settings.seed + number
+        run = _fit(settings, scheme, train, validation, folder / f"seed{seed}", epochs, quiet, taught, protection, number)
+        model: Any = run.trainer.model
+        for name, values in model.state_dict().items():
+            weights = values.detach().float().cpu().clone()
+            mean[name] = weights if not number else mean[name].lerp_(weights, 1 / (number + 1))
+        seeds.append({"seed": seed, "best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)})
+        logger.warning("seed %d, %d of %d: macro-F1 %.3f on the validation split", seed, number + 1, count, run.best_macro_f1)
+    model.load_state_dict(mean)
+    together = run.trainer.evaluate()["eval_macro_f1"] if validation else 0.0
+    return replace(run, best_epoch=float(np.mean([one["best_epoch"] for one in seeds])), best_macro_f1=float(together), seeds=seeds)
+
+
+def _fit(
+    settings: TrainSettings,
+    scheme: LabelScheme,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    epochs: int | None,
+    quiet: bool,
+    taught: NDArray[np.float32] | None,
+    protection: Protection | None,
+    number: int = 0,
+) -> Run:
+    """Train once."""
+    trainer, tokenizer = prepare(settings, scheme, train, validation, folder, epochs, quiet, taught, protection, number)
+    last = _last_checkpoint(folder)
     if last is not None:
         logger.warning("resuming from the last checkpoint in %s", folder)
     trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
@@ -164,6 +208,16 @@ def fit(
     history = [row for row in trainer.state.log_history if "eval_macro_f1" in row]
     best = max(history, key=lambda row: row["eval_macro_f1"], default=None)
     return Run(trainer, tokenizer, float(best["epoch"]) if best else 0.0, float(best["eval_macro_f1"]) if best else 0.0, history)
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole: its state is written last, so that one cut off half-way has none or half of one."""
+    whole = []
+    for state in folder.glob("checkpoint-*/trainer_state.json"):
+        with suppress(ValueError):
+            json.loads(state.read_text(encoding="utf-8"))
+            whole.append(state.parent)
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def predict_logits(run: Run, examples: Sequence[Example], scheme: LabelScheme, settings: TrainSettings) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from training.loss import LOSSES
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Everything that decides a fine-tuning run; ``configs/default.yaml`` is the recipe of the shipped model.
+    """Everything that decides a fine-tuning run; ``configs/default.yaml`` and ``second.yaml`` made the shipped model.
 
     Attributes:
         base: directory or hub id of any BERT-family checkpoint. From a directory that this function wrote, training continues: labels
@@ -60,6 +60,7 @@ class TrainSettings:
         export: also write ``onnx/model.onnx``.
         precision: ``fp32``, ``bf16`` or ``auto``.
         seed: for everything drawn at random but the splits.
+        seeds: train so many times, with this seed and those that follow it, and keep the mean of the weights.
         search: so many trials look for better settings before the model is trained with the best (see :mod:`training.search`).
         split_seed: for the splits, apart, so that runs of several seeds, and teachers and students, keep the same sentences aside.
     """
@@ -106,6 +107,7 @@ class TrainSettings:
     precision: str = "auto"
     max_length: int = 192
     seed: int = 13
+    seeds: int = 1
     split_seed: int = 13
     search: int = 0
 
@@ -123,7 +125,7 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SettingsError(f"setting '{name}' must lie between {low:g} and {high:g}, not {value:g}")
-        for name in ("epochs", "patience", "batch_size", "real_weight"):
+        for name in ("epochs", "patience", "batch_size", "real_weight", "seeds"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise SettingsError(f"setting '{name}' must be at least 1, not {value}")
         if not 8 <= self.max_length <= MAX_TOKENS:

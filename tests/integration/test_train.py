@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors.numpy import load_file
 
@@ -13,9 +14,10 @@ from classify.classifier import Classifier
 from classify.errors import DataError, SettingsError
 from classify.labels import LabelScheme
 from classify.modeldir import ModelDirectory
-from training.dataset import digest, parse
+from training.dataset import digest, load, parse
 from training.distil import SoftLabels, key
 from training.finetune import train
+from training.fitting import prepare
 
 GROUPS = ("topic", "stance")
 FILES = {
@@ -270,16 +272,31 @@ def test_a_trained_model_can_be_trained_further_in_place(trained_copy, settings,
     assert after != before
 
 
-def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe, labelled, caplog, cli_environment):
-    changes = {"data": [labelled], "epochs": 30, "batch_size": 16}
+@pytest.mark.parametrize(("seeds", "run"), [(1, "run"), (2, "run/seed6")])
+def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe, labelled, caplog, cli_environment, seeds, run):
+    changes = {"data": [labelled], "epochs": 30 // seeds, "batch_size": 16, "seeds": seeds}
+    recipe = shutil.copy(recipe, tmp_path / "recipe.yaml")
+    recipe.write_text(recipe.read_text(encoding="utf-8") + f"\nseeds: {seeds}\n", encoding="utf-8")
     whole = train(settings(output=tmp_path / "whole", **changes), quiet=True)
-    arguments = ["--config", recipe, "--data", labelled, "--epochs", "30", "--batch-size", "16", "--output", tmp_path / "model", "--quiet"]
+    arguments = [
+        "--config",
+        recipe,
+        "--data",
+        labelled,
+        "--epochs",
+        30 // seeds,
+        "--batch-size",
+        "16",
+        "--output",
+        tmp_path / "model",
+        "--quiet",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "classify", "train", *map(str, arguments)],
         cwd=tmp_path, env=cli_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     scratch = tmp_path / ".model.training"
-    while not list(scratch.glob("run/checkpoint-*/trainer_state.json")):
+    while not list(scratch.glob(f"{run}/checkpoint-*/trainer_state.json")):
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)
     process.kill()
@@ -298,13 +315,15 @@ def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe,
     assert "resuming" not in caplog.text
     shutil.rmtree(tmp_path / "model")
     kept.rename(scratch)
-    # One that was being written when the end came.
-    (scratch / "run/checkpoint-99999").mkdir()
+    # Two that were being written when an end came.
+    (scratch / run / "checkpoint-99998").mkdir()
+    (scratch / run / "checkpoint-99999").mkdir()
+    (scratch / run / "checkpoint-99999/trainer_state.json").write_text('{"best_glo', encoding="utf-8")
     with caplog.at_level("WARNING"):
         out = train(settings(output=tmp_path / "model", **changes), quiet=True)
     assert "resuming from the last checkpoint" in caplog.text
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "whole"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "recipe.yaml", "whole"]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -373,7 +392,39 @@ def test_missing_data_is_named(tmp_path, settings):
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Mixing back
+# Several seeds, and mixing back
+
+
+def test_several_seeds_give_the_mean_of_their_weights_and_each_is_recorded(trained_copy, tmp_path, settings, labelled):
+    more = {"data": [labelled], "base": str(trained_copy), "epochs": 1, "export": False}
+    one, other, both = (
+        train(settings(output=tmp_path / name, seed=seed, seeds=seeds, **more), quiet=True)
+        for name, seed, seeds in (("one", 1, 1), ("other", 2, 1), ("both", 1, 2))
+    )
+    one, other, both = (load_file(folder / "model.safetensors") for folder in (one, other, both))
+    moved = 0.0
+    for name, values in both.items():
+        # The last layer is calibrated after the mean is taken.
+        if not name.startswith("classifier."):
+            np.testing.assert_allclose(values, (one[name] + other[name]) / 2, atol=1e-6)
+            moved = max(moved, float(np.abs(values - one[name]).max()))
+    assert moved > 1e-5
+    figures = read_json(tmp_path / "both/training.json")["figures"]
+    lone = [read_json(tmp_path / name / "training.json")["figures"]["validation_macro_f1"] for name in ("one", "other")]
+    assert [(run["seed"], run["validation_macro_f1"]) for run in figures["seeds"]] == [(1, lone[0]), (2, lone[1])]
+    assert "seeds" not in read_json(tmp_path / "one/training.json")["figures"]
+
+
+def test_all_seeds_begin_with_the_same_new_head(tmp_path, settings, labelled):
+    one = settings(data=[labelled], output=tmp_path / "m")
+    scheme = LabelScheme.load(one.labels)
+    examples = load([labelled], scheme).examples[:8]
+    heads = []
+    for number in (0, 1):
+        trainer, _ = prepare(one, scheme, examples, [], tmp_path / "run", quiet=True, number=number)
+        heads.append((trainer.model.classifier.weight.detach().clone(), trainer.args.seed))
+    assert torch.equal(heads[0][0], heads[1][0])
+    assert heads[1][1] == heads[0][1] + 1
 
 
 def test_share_of_the_base_is_mixed_back_in_and_recorded(tmp_path, settings, labelled, tiny_base):
