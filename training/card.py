@@ -138,7 +138,7 @@ def _training(record: dict[str, Any]) -> str:
         each = ", ".join(f"{one['validation_macro_f1']:.3f} ({one['seed']})" for one in seeds)
         lines.append(
             f"The weights are the mean of {len(seeds)} runs by seed (Wortsman et al. 2022). Macro-F1 on the validation split, at a "
-            f"threshold of 0.5: {each}; together {record['figures']['validation_macro_f1']:.3f}."
+            f"threshold of 0.5: {each}; together, before calibration, {record['figures']['validation_macro_f1']:.3f}."
         )
     folds = record["figures"].get("fold_macro_f1")
     if folds:

@@ -412,6 +412,7 @@ def test_several_seeds_give_the_mean_of_their_weights_and_each_is_recorded(train
     figures = read_json(tmp_path / "both/training.json")["figures"]
     lone = [read_json(tmp_path / name / "training.json")["figures"]["validation_macro_f1"] for name in ("one", "other")]
     assert [(run["seed"], run["validation_macro_f1"]) for run in figures["seeds"]] == [(1, lone[0]), (2, lone[1])]
+    assert "The weights are the mean of 2 runs by seed" in (tmp_path / "both/README.md").read_text(encoding="utf-8")
     assert "seeds" not in read_json(tmp_path / "one/training.json")["figures"]
 
 

@@ -187,7 +187,8 @@ def test_impossible_pretraining_settings_are_refused(changes, words):
 
 
 def test_shipped_recipes_are_valid(root):
-    train = load(TrainSettings, root / "configs/default.yaml")
-    assert all((root / path).exists() for path in (*train.data, train.labels))
+    for name in ("default", "second"):
+        train = load(TrainSettings, root / f"configs/{name}.yaml")
+        assert all((root / path).exists() for path in (*train.data, train.labels))
     assert load(PretrainSettings, root / "configs/pretrain.yaml", {"teacher": Path("t")}).steps > 0
     assert load(PretrainSettings, root / "configs/pretrain-pairs.yaml", {"parallel": Path("p"), "teacher": Path("t")}).steps > 0
