@@ -442,7 +442,9 @@ def draw_reliability(result: dict[str, Any], path: Path, width: float = 5.5, dpi
                 axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"{label} ({values['error'] or 0:.3f})")
         axis.set(xlabel="score", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
         axis.set_title(part["name"], fontsize="medium")
-        axis.legend(fontsize="x-small", loc="upper left")
+        # A few sentences fill no bin, and the library would warn of a legend about nothing.
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize="x-small", loc="upper left")
     drawn = BytesIO()
     figure.savefig(drawn, dpi=dpi, format="png")
     pyplot.close(figure)

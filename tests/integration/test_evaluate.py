@@ -1,5 +1,6 @@
 import json
 import re
+import warnings
 from types import SimpleNamespace
 from urllib.parse import unquote
 
@@ -214,6 +215,14 @@ def test_card_is_written_twice_with_nowhere_a_gap(evaluated, values, tiny_base):
     point = part(values, "own")["systems"]["model"]["groups"]["topic"]["macro_f1"][0]
     assert f"{{type: f1, name: 'topic macro-F1', value: {point:.4f}}}" in text
     assert "`russian_framing`" in text
+
+
+def test_reliability_of_a_few_sentences_is_drawn_without_a_warning(tmp_path):
+    few = {"name": "few", "calibration": {"arms_transfer": {"bins": [(0.2, 0.0, 3)], "error": None}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluation.draw_reliability({"parts": [few]}, tmp_path / "reliability.png")
+    assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_picture_is_found_from_a_folder_with_spaces(values, trained_copy, tmp_path):
