@@ -179,7 +179,8 @@ def fit(
             weights = values.detach().float().cpu().clone()
             mean[name] = weights if not number else mean[name].lerp_(weights, 1 / (number + 1))
         seeds.append({"seed": seed, "best_epoch": run.best_epoch, "validation_macro_f1": round(run.best_macro_f1, 4)})
-        logger.warning("seed %d, %d of %d: macro-F1 %.3f on the validation split", seed, number + 1, count, run.best_macro_f1)
+        if validation:
+            logger.warning("seed %d, %d of %d: macro-F1 %.3f on the validation split", seed, number + 1, count, run.best_macro_f1)
     model.load_state_dict(mean)
     together = run.trainer.evaluate()["eval_macro_f1"] if validation else 0.0
     return replace(run, best_epoch=float(np.mean([one["best_epoch"] for one in seeds])), best_macro_f1=float(together), seeds=seeds)

@@ -278,19 +278,8 @@ def test_killed_training_goes_on_from_its_checkpoint(tmp_path, settings, recipe,
     recipe = shutil.copy(recipe, tmp_path / "recipe.yaml")
     recipe.write_text(recipe.read_text(encoding="utf-8") + f"\nseeds: {seeds}\n", encoding="utf-8")
     whole = train(settings(output=tmp_path / "whole", **changes), quiet=True)
-    arguments = [
-        "--config",
-        recipe,
-        "--data",
-        labelled,
-        "--epochs",
-        30 // seeds,
-        "--batch-size",
-        "16",
-        "--output",
-        tmp_path / "model",
-        "--quiet",
-    ]
+    arguments = ["--config", recipe, "--data", labelled, "--epochs", 30 // seeds, "--batch-size", 16, "--quiet"]
+    arguments += ["--output", tmp_path / "model"]
     process = subprocess.Popen(
         [sys.executable, "-m", "classify", "train", *map(str, arguments)],
         cwd=tmp_path, env=cli_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -414,6 +403,15 @@ def test_several_seeds_give_the_mean_of_their_weights_and_each_is_recorded(train
     assert [(run["seed"], run["validation_macro_f1"]) for run in figures["seeds"]] == [(1, lone[0]), (2, lone[1])]
     assert "The weights are the mean of 2 runs by seed" in (tmp_path / "both/README.md").read_text(encoding="utf-8")
     assert "seeds" not in read_json(tmp_path / "one/training.json")["figures"]
+
+
+def test_seeds_without_a_validation_split_claim_no_figure(tmp_path, settings, labelled, caplog):
+    with caplog.at_level("WARNING"):
+        train(settings(data=[labelled], output=tmp_path / "m", epochs=1, folds=2, seeds=2, export=False), quiet=True)
+    said = [line for line in caplog.text.splitlines() if "seed " in line]
+    assert said
+    assert not any("0.000" in line for line in said)
+    assert "seeds" not in read_json(tmp_path / "m/training.json")["figures"]
 
 
 def test_all_seeds_begin_with_the_same_new_head(tmp_path, settings, labelled):
